@@ -1,0 +1,3 @@
+//! Micro benchmarks of the pure rooms.
+
+fn main() {}

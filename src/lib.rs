@@ -1,0 +1,5 @@
+//! Hallpass: a signed-URL asset gateway in front of private object storage, made for the media in WhatsApp templates.
+//!
+//! The rooms below stand in order: a room imports only rooms that are listed above it. `tests/it/architecture.rs` checks it.
+
+pub mod value;

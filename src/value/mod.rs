@@ -1,0 +1,20 @@
+//! The nouns that every other room shares: time, secrets, digests, names, keys and spans.
+//!
+//! Each type here can only be made from a value that was checked, so that no other room needs to check it again.
+//! This room is pure: it awaits nothing, opens nothing, and imports no other room.
+
+mod clock;
+mod digest;
+mod key;
+mod label;
+mod media_type;
+mod secret;
+mod span;
+
+pub use clock::{Clock, UnixTime};
+pub use digest::{Fingerprint, NotADigest, Sha256};
+pub use key::{BadObjectKey, BadVersion, ObjectKey, ObjectVersion};
+pub use label::{BadLabel, ClientName, ProfileName, StoreName};
+pub use media_type::{BadFileName, BadMediaType, FileName, MediaType};
+pub use secret::Secret;
+pub use span::ByteSpan;
