@@ -8,6 +8,7 @@ mod digest;
 mod key;
 mod label;
 mod media_type;
+mod random;
 mod secret;
 mod span;
 
@@ -16,5 +17,6 @@ pub use digest::{Fingerprint, NotADigest, Sha256};
 pub use key::{BadObjectKey, BadVersion, ObjectKey, ObjectVersion};
 pub use label::{BadLabel, ClientName, ProfileName, StoreName};
 pub use media_type::{BadFileName, BadMediaType, FileName, MediaType};
+pub use random::{NoRandomness, random_bytes};
 pub use secret::Secret;
 pub use span::ByteSpan;

@@ -1,0 +1,306 @@
+//! What a link permits, and its one encoding.
+//!
+//! The encoding is canonical: fields in a fixed order, integers big-endian and of fixed width, texts behind their length, zeros up to a
+//! multiple of 16 bytes. Its reader must end exactly, so two different grants never encode alike and no two encodings mean the same grant.
+//! Undelimited fields that could be split in two ways were the hole in several signed-URL schemes.
+
+use crate::value::{
+    ClientName, FileName, Fingerprint, MediaType, ObjectKey, ObjectVersion, ProfileName, StoreName, UnixTime,
+};
+
+/// What a link permits: these bytes, under this name, to this kind of fetcher, until then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The store that holds the object.
+    pub store: StoreName,
+    /// Where the object lies in its store.
+    pub key: ObjectKey,
+    /// Which overwrite of the object was read at the mint.
+    pub version: ObjectVersion,
+    /// The content's length in bytes.
+    pub length: u64,
+    /// When the store says the object was written, at the mint.
+    pub last_modified: UnixTime,
+    /// BLAKE3-256 of the content that was read at the mint.
+    pub fingerprint: Fingerprint,
+    /// What `Content-Type` says.
+    pub media_type: MediaType,
+    /// What `Content-Disposition` says.
+    pub name: FileName,
+    /// What `Cache-Control` says.
+    pub cache: CachePolicy,
+    /// Which fetchers are admitted.
+    pub profile: ProfileName,
+    /// Who asked for the link.
+    pub client: ClientName,
+    /// When the window began in which the link was minted; for a unique link the mint itself.
+    pub issued: UnixTime,
+    /// The first second at which the link is over.
+    pub expires: UnixTime,
+    /// Makes a link unlike every other, where that was asked for.
+    pub nonce: Option<[u8; 16]>,
+}
+
+/// What caches may do with the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CachePolicy {
+    /// Anybody may keep it; shared caches until the link's expiry.
+    #[default]
+    Immutable,
+    /// The fetcher alone may keep it, until the link's expiry.
+    Private,
+    /// Nobody may keep it.
+    NoStore,
+}
+
+impl CachePolicy {
+    /// The word that the API and the settings use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Immutable => "immutable",
+            Self::Private => "private",
+            Self::NoStore => "no-store",
+        }
+    }
+
+    const fn code(self) -> u8 {
+        match self {
+            Self::Immutable => 0,
+            Self::Private => 1,
+            Self::NoStore => 2,
+        }
+    }
+
+    const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Immutable),
+            1 => Some(Self::Private),
+            2 => Some(Self::NoStore),
+            _ => None,
+        }
+    }
+}
+
+/// The bytes are not the encoding of any grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("these bytes are not a grant")]
+pub struct MalformedGrant;
+
+impl Grant {
+    /// Appends the canonical encoding to `out`. What it appends is a multiple of 16 bytes long, so that its length tells little of
+    /// the names inside.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        put_text(out, self.store.as_str());
+        put_text(out, self.key.as_str());
+        put_text(out, self.version.as_str());
+        out.extend(self.length.to_be_bytes());
+        put_time(out, self.last_modified);
+        out.extend(self.fingerprint.as_bytes());
+        put_text(out, self.media_type.as_str());
+        put_text(out, self.name.as_str());
+        out.push(self.cache.code());
+        put_text(out, self.profile.as_str());
+        put_text(out, self.client.as_str());
+        put_time(out, self.issued);
+        put_time(out, self.expires);
+        out.push(u8::from(self.nonce.is_some()));
+        out.extend(self.nonce.iter().flatten());
+        let length = out.len() - start;
+        out.resize(start + length.next_multiple_of(BLOCK), 0);
+    }
+
+    /// Reads what [`Grant::encode`] wrote, and nothing else: not a byte more, not another padding.
+    pub fn decode(bytes: &[u8]) -> Result<Self, MalformedGrant> {
+        let mut reader = Reader(bytes);
+        let grant = Self {
+            store: reader.text()?,
+            key: reader.text()?,
+            version: reader.text()?,
+            length: reader.integer()?,
+            last_modified: reader.time()?,
+            fingerprint: Fingerprint::from_bytes(reader.array()?),
+            media_type: reader.text()?,
+            name: reader.text()?,
+            cache: CachePolicy::from_code(reader.byte()?).ok_or(MalformedGrant)?,
+            profile: reader.text()?,
+            client: reader.text()?,
+            issued: reader.time()?,
+            expires: reader.time()?,
+            nonce: match reader.byte()? {
+                0 => None,
+                1 => Some(reader.array()?),
+                _ => return Err(MalformedGrant),
+            },
+        };
+        reader.end(bytes.len())?;
+        Ok(grant)
+    }
+}
+
+/// Texts in a grant are at most [`ObjectKey::MAX_BYTES`] or so long, far below what two bytes can count.
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    out.extend(length.to_be_bytes());
+    out.extend(text.as_bytes().iter().take(usize::from(length)));
+}
+
+fn put_time(out: &mut Vec<u8>, time: UnixTime) {
+    out.extend(time.as_secs().to_be_bytes());
+}
+
+/// Takes fields off the front of an encoding.
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], MalformedGrant> {
+        let (head, rest) = self.0.split_first_chunk::<N>().ok_or(MalformedGrant)?;
+        self.0 = rest;
+        Ok(*head)
+    }
+
+    fn byte(&mut self) -> Result<u8, MalformedGrant> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    fn integer(&mut self) -> Result<u64, MalformedGrant> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    fn time(&mut self) -> Result<UnixTime, MalformedGrant> {
+        UnixTime::from_secs(self.integer()?).ok_or(MalformedGrant)
+    }
+
+    /// A text that its own type accepts and would write the same way again.
+    fn text<T: std::str::FromStr>(&mut self) -> Result<T, MalformedGrant> {
+        let length = usize::from(u16::from_be_bytes(self.array()?));
+        let (head, rest) = self.0.split_at_checked(length).ok_or(MalformedGrant)?;
+        self.0 = rest;
+        std::str::from_utf8(head).ok().and_then(|text| text.parse().ok()).ok_or(MalformedGrant)
+    }
+
+    fn end(&self, total: usize) -> Result<(), MalformedGrant> {
+        let shortest = total.is_multiple_of(BLOCK) && self.0.len() < BLOCK;
+        if shortest && self.0.iter().all(|&byte| byte == 0) { Ok(()) } else { Err(MalformedGrant) }
+    }
+}
+
+/// Grants are padded to a multiple of this many bytes.
+const BLOCK: usize = 16;
+
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A grant as an ordinary mint makes it.
+    pub(in crate::link) fn sample() -> Grant {
+        Grant {
+            store: "media".parse().unwrap(),
+            key: "promo/hero.jpg".parse().unwrap(),
+            version: "e:\"9e107d9d372bb6826bd81d3542a419d6\"".parse().unwrap(),
+            length: 123_456,
+            last_modified: UnixTime::from_secs(1_795_000_000).unwrap(),
+            fingerprint: Fingerprint::of(b"hero"),
+            media_type: "image/jpeg".parse().unwrap(),
+            name: "hero.jpg".parse().unwrap(),
+            cache: CachePolicy::Immutable,
+            profile: "meta".parse().unwrap(),
+            client: "billing".parse().unwrap(),
+            issued: UnixTime::from_secs(1_795_255_200).unwrap(),
+            expires: UnixTime::from_secs(1_795_256_400).unwrap(),
+            nonce: None,
+        }
+    }
+
+    fn encoded(grant: &Grant) -> Vec<u8> {
+        let mut out = Vec::new();
+        grant.encode(&mut out);
+        out
+    }
+
+    prop_compose! {
+        pub(in crate::link) fn any_grant()(
+            store in "[a-z0-9-]{3,6}",
+            key in "[^\0]{1,30}",
+            version in "[a-z:\"]{1,12}",
+            (length, last_modified, issued, expires) in (any::<u64>(), 0..2_000_000_000_u64, 0..2_000_000_000_u64, 0..2_000_000_000_u64),
+            fingerprint in any::<[u8; 32]>(),
+            media_type in "[a-z]{1,5}/[a-z]{1,5}",
+            name in "[a-z .]{1,8}[a-z]",
+            (cache, nonce) in (0..3_u8, any::<Option<[u8; 16]>>()),
+            (profile, client) in ("[a-z0-9-]{1,6}", "[a-z0-9-]{1,6}"),
+        ) -> Grant {
+            let time = |secs| UnixTime::from_secs(secs).unwrap();
+            Grant {
+                store: store.parse().unwrap(),
+                key: key.parse().unwrap(),
+                version: version.parse().unwrap(),
+                length,
+                last_modified: time(last_modified),
+                fingerprint: Fingerprint::from_bytes(fingerprint),
+                media_type: media_type.parse().unwrap(),
+                name: name.parse().unwrap(),
+                cache: CachePolicy::from_code(cache).unwrap(),
+                profile: profile.parse().unwrap(),
+                client: client.parse().unwrap(),
+                issued: time(issued),
+                expires: time(expires),
+                nonce,
+            }
+        }
+    }
+
+    /// Moves the border between two neighbouring texts, which an undelimited encoding cannot see.
+    fn resplit(grant: &Grant) -> Option<Grant> {
+        let joined = format!("{}{}", grant.key, grant.version);
+        let at = joined.char_indices().nth(1)?.0;
+        let (key, version) = joined.split_at(at);
+        Some(Grant { key: key.parse().ok()?, version: version.parse().ok()?, ..grant.clone() })
+    }
+
+    proptest! {
+        #[test]
+        fn a_grant_reads_back_as_it_was_written(grant in any_grant()) {
+            let bytes = encoded(&grant);
+            prop_assert_eq!(bytes.len() % BLOCK, 0);
+            prop_assert_eq!(Grant::decode(&bytes), Ok(grant));
+        }
+
+        #[test]
+        fn two_different_grants_never_encode_alike(a in any_grant(), b in any_grant()) {
+            prop_assert_eq!(a == b, encoded(&a) == encoded(&b));
+            if let Some(moved) = resplit(&a) {
+                prop_assert_eq!(moved == a, encoded(&moved) == encoded(&a));
+            }
+        }
+
+        #[test]
+        fn what_reads_as_a_grant_is_its_only_encoding(grant in any_grant(), at in any::<prop::sample::Index>(), to in any::<u8>()) {
+            let mut bytes = encoded(&grant);
+            let at = at.index(bytes.len());
+            bytes[at] = to;
+            if let Ok(read) = Grant::decode(&bytes) {
+                prop_assert_eq!(encoded(&read), bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn tails_padding_and_truncation_are_refused() {
+        let good = encoded(&sample());
+        assert!(Grant::decode(&good).is_ok());
+        let with = |change: &dyn Fn(&mut Vec<u8>)| {
+            let mut bytes = good.clone();
+            change(&mut bytes);
+            Grant::decode(&bytes)
+        };
+        assert!(with(&|b| b.push(0)).is_err(), "a tail");
+        assert!(with(&|b| b.extend([0; 16])).is_err(), "a block of padding too many");
+        assert!(with(&|b| *b.last_mut().unwrap() = 1).is_err(), "padding that is not zero");
+        assert!(with(&|b| b.truncate(b.len() - 16)).is_err(), "a truncation");
+        assert!(Grant::decode(&[]).is_err());
+    }
+}

@@ -1,0 +1,168 @@
+//! Links that end before their time.
+//!
+//! Every accepted request asks this set, and every running body asks it again when it has changed, so both questions are cheap: a
+//! handful of hash look-ups, and one atomic load.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+use super::{Grant, KeyId, LinkId};
+use crate::value::{ClientName, Fingerprint, ObjectKey, StoreName, UnixTime};
+
+/// What one revocation ends.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Revocation {
+    /// One link.
+    Link(LinkId),
+    /// Every link to an object, whatever its version.
+    Object(StoreName, ObjectKey),
+    /// Every link to these bytes, whatever they are called.
+    Fingerprint(Fingerprint),
+    /// Every link sealed with a key.
+    Key(KeyId),
+    /// Every link that a client minted.
+    Client(ClientName),
+    /// Every link issued before a time.
+    IssuedBefore(UnixTime),
+}
+
+impl Revocation {
+    /// Whether it lapses by itself once every link it can mean has expired. What stands until it is lifted also forbids new mints.
+    pub const fn lapses(&self) -> bool {
+        matches!(self, Self::Link(_) | Self::IssuedBefore(_))
+    }
+}
+
+/// All revocations in force.
+#[derive(Clone, Debug, Default)]
+pub struct RevocationSet {
+    each: HashSet<Revocation>,
+    /// The latest of the `IssuedBefore` times; the others add nothing.
+    issued_before: Option<UnixTime>,
+}
+
+impl FromIterator<Revocation> for RevocationSet {
+    fn from_iter<I: IntoIterator<Item = Revocation>>(all: I) -> Self {
+        let mut set = Self::default();
+        for one in all {
+            set.insert(one);
+        }
+        set
+    }
+}
+
+impl RevocationSet {
+    /// Adds one.
+    pub fn insert(&mut self, revocation: Revocation) {
+        if let Revocation::IssuedBefore(time) = revocation {
+            self.issued_before = self.issued_before.max(Some(time));
+        } else {
+            self.each.insert(revocation);
+        }
+    }
+
+    /// The revocation that ends this link, if there is one.
+    pub fn ending(&self, id: LinkId, key: KeyId, grant: &Grant) -> Option<Revocation> {
+        if let Some(time) = self.issued_before.filter(|&time| grant.issued < time) {
+            return Some(Revocation::IssuedBefore(time));
+        }
+        if self.each.is_empty() {
+            return None;
+        }
+        self.standing(key, grant).or_else(|| self.find(Revocation::Link(id)))
+    }
+
+    /// The revocation that forbids any mint of this grant with this key, if there is one.
+    pub fn standing(&self, key: KeyId, grant: &Grant) -> Option<Revocation> {
+        self.find(Revocation::Fingerprint(grant.fingerprint))
+            .or_else(|| self.find(Revocation::Object(grant.store.clone(), grant.key.clone())))
+            .or_else(|| self.find(Revocation::Client(grant.client.clone())))
+            .or_else(|| self.find(Revocation::Key(key)))
+    }
+
+    fn find(&self, revocation: Revocation) -> Option<Revocation> {
+        self.each.contains(&revocation).then_some(revocation)
+    }
+}
+
+/// The revocations in force, shared by all who must obey them.
+#[derive(Debug, Default)]
+pub struct Revocations {
+    set: RwLock<RevocationSet>,
+    /// Counts the changes, so that a running body can see cheaply whether to ask again.
+    changes: AtomicU64,
+}
+
+impl Revocations {
+    /// Puts another set in force.
+    pub fn replace(&self, set: RevocationSet) {
+        self.change(|now| *now = set);
+    }
+
+    /// Adds one revocation.
+    pub fn insert(&self, revocation: Revocation) {
+        self.change(|now| now.insert(revocation));
+    }
+
+    /// Asks the set in force.
+    pub fn ask<T>(&self, question: impl FnOnce(&RevocationSet) -> T) -> T {
+        question(&self.set.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How often the set has changed.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut RevocationSet)) {
+        change(&mut self.set.write().unwrap_or_else(PoisonError::into_inner));
+        self.changes.fetch_add(1, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::grant::tests::sample;
+
+    #[test]
+    fn each_kind_of_revocation_ends_just_what_it_names() {
+        let (id, other_id): (LinkId, LinkId) =
+            ("lnk_aaaaaaaaaaaaaaaa".parse().unwrap(), "lnk_bbbbbbbbbbbbbbbb".parse().unwrap());
+        let (key, other_key) = (KeyId([1; 4]), KeyId([2; 4]));
+        let grant = sample();
+        let after = UnixTime::from_secs(grant.issued.as_secs() + 1).unwrap();
+        let object = |name: &str| Revocation::Object(grant.store.clone(), name.parse().unwrap());
+        for (revocation, ends) in [
+            (Revocation::Link(id), true),
+            (Revocation::Link(other_id), false),
+            (object("promo/hero.jpg"), true),
+            (object("promo/hero.jpg2"), false),
+            (Revocation::Fingerprint(grant.fingerprint), true),
+            (Revocation::Fingerprint(Fingerprint::of(b"x")), false),
+            (Revocation::Key(key), true),
+            (Revocation::Key(other_key), false),
+            (Revocation::Client(grant.client.clone()), true),
+            (Revocation::Client("other".parse().unwrap()), false),
+            (Revocation::IssuedBefore(after), true),
+            (Revocation::IssuedBefore(grant.issued), false),
+        ] {
+            let set: RevocationSet = [revocation.clone()].into_iter().collect();
+            assert_eq!(set.ending(id, key, &grant), ends.then(|| revocation.clone()), "{revocation:?}");
+            let stands = set.standing(key, &grant).is_some();
+            assert_eq!(stands, ends && !revocation.lapses(), "{revocation:?}");
+        }
+    }
+
+    #[test]
+    fn a_change_can_be_seen() {
+        let revocations = Revocations::default();
+        let before = revocations.changes();
+        revocations.insert(Revocation::Key(KeyId([1; 4])));
+        assert_ne!(revocations.changes(), before);
+        assert!(revocations.ask(|set| set.standing(KeyId([1; 4]), &sample())).is_some());
+        revocations.replace(RevocationSet::default());
+        assert!(revocations.ask(|set| set.standing(KeyId([1; 4]), &sample())).is_none());
+    }
+}
