@@ -4,6 +4,8 @@
 //! multiple of 16 bytes. Its reader must end exactly, so two different grants never encode alike and no two encodings mean the same grant.
 //! Undelimited fields that could be split in two ways were the hole in several signed-URL schemes.
 
+use std::str::FromStr;
+
 use crate::value::{
     ClientName, FileName, Fingerprint, MediaType, ObjectKey, ObjectVersion, ProfileName, StoreName, UnixTime,
 };
@@ -92,17 +94,17 @@ impl Grant {
     /// the names inside.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let start = out.len();
-        put_text(out, self.store.as_str());
-        put_text(out, self.key.as_str());
-        put_text(out, self.version.as_str());
+        put_text(out, &self.store);
+        put_text(out, &self.key);
+        put_text(out, &self.version);
         out.extend(self.length.to_be_bytes());
         put_time(out, self.last_modified);
         out.extend(self.fingerprint.as_bytes());
-        put_text(out, self.media_type.as_str());
-        put_text(out, self.name.as_str());
+        put_text(out, &self.media_type);
+        put_text(out, &self.name);
         out.push(self.cache.code());
-        put_text(out, self.profile.as_str());
-        put_text(out, self.client.as_str());
+        put_text(out, &self.profile);
+        put_text(out, &self.client);
         put_time(out, self.issued);
         put_time(out, self.expires);
         out.push(u8::from(self.nonce.is_some()));
@@ -140,7 +142,8 @@ impl Grant {
 }
 
 /// Texts in a grant are at most [`ObjectKey::MAX_BYTES`] or so long, far below what two bytes can count.
-fn put_text(out: &mut Vec<u8>, text: &str) {
+fn put_text(out: &mut Vec<u8>, field: &impl Text) {
+    let text = field.text();
     let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
     out.extend(length.to_be_bytes());
     out.extend(text.as_bytes().iter().take(usize::from(length)));
@@ -172,12 +175,14 @@ impl Reader<'_> {
         UnixTime::from_secs(self.integer()?).ok_or(MalformedGrant)
     }
 
-    /// A text that its own type accepts and would write the same way again.
-    fn text<T: std::str::FromStr>(&mut self) -> Result<T, MalformedGrant> {
+    /// A text that its own type accepts as it stands: one that the type would write differently has another spelling.
+    fn text<T: Text>(&mut self) -> Result<T, MalformedGrant> {
         let length = usize::from(u16::from_be_bytes(self.array()?));
         let (head, rest) = self.0.split_at_checked(length).ok_or(MalformedGrant)?;
         self.0 = rest;
-        std::str::from_utf8(head).ok().and_then(|text| text.parse().ok()).ok_or(MalformedGrant)
+        let text = std::str::from_utf8(head).map_err(|_| MalformedGrant)?;
+        let read: T = text.parse().map_err(|_| MalformedGrant)?;
+        if read.text() == text { Ok(read) } else { Err(MalformedGrant) }
     }
 
     fn end(&self, total: usize) -> Result<(), MalformedGrant> {
@@ -185,6 +190,23 @@ impl Reader<'_> {
         if shortest && self.0.iter().all(|&byte| byte == 0) { Ok(()) } else { Err(MalformedGrant) }
     }
 }
+
+/// A field that is written as text.
+trait Text: FromStr {
+    fn text(&self) -> &str;
+}
+
+macro_rules! texts {
+    ($($field:ty),+) => {
+        $(impl Text for $field {
+            fn text(&self) -> &str {
+                self.as_str()
+            }
+        })+
+    };
+}
+
+texts!(StoreName, ObjectKey, ObjectVersion, MediaType, FileName, ProfileName, ClientName);
 
 /// Grants are padded to a multiple of this many bytes.
 const BLOCK: usize = 16;
@@ -302,5 +324,7 @@ pub(super) mod tests {
         assert!(with(&|b| *b.last_mut().unwrap() = 1).is_err(), "padding that is not zero");
         assert!(with(&|b| b.truncate(b.len() - 16)).is_err(), "a truncation");
         assert!(Grant::decode(&[]).is_err());
+        let at = good.windows(5).position(|w| w == b"image").unwrap();
+        assert!(with(&|b| b[at] = b'I').is_err(), "another spelling of the media type");
     }
 }
