@@ -32,7 +32,7 @@ pub enum Decision {
 /// The metadata of the selected representation, all that a decision needs to know of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Validators<'a> {
-    /// The value of the ETag field.
+    /// The value of the `ETag` field.
     pub etag: &'a EntityTag,
     /// The value of the Last-Modified field.
     pub last_modified: UnixTime,
@@ -226,7 +226,7 @@ mod tests {
             for b in unmodified {
                 for c in none_matches {
                     for d in modified {
-                        check_order([
+                        check_order(&[
                             (IF_MATCH, a),
                             (IF_UNMODIFIED_SINCE, b),
                             (IF_NONE_MATCH, c),
@@ -238,7 +238,7 @@ mod tests {
         }
     }
 
-    fn check_order(cases: [(HeaderName, Case); 4]) {
+    fn check_order(cases: &[(HeaderName, Case); 4]) {
         let [if_match, unmodified, none_match, modified] = [0, 1, 2, 3].map(|n| cases[n].1.1);
         let ranged = |whole_or_part: &Decision| match () {
             () if if_match.or(unmodified) == Some(false) => Decision::PreconditionFailed,

@@ -49,7 +49,7 @@ impl EntityTag {
         self.tag().weak_eq(other.tag())
     }
 
-    /// The value of an ETag field. It shares the tag's bytes.
+    /// The value of an `ETag` field. It shares the tag's bytes.
     pub fn to_header_value(&self) -> HeaderValue {
         self.0.clone()
     }
@@ -102,7 +102,7 @@ impl<'h> TagList<'h> {
     /// Whether the list is well-formed to its end, and `wanted` is true of one of its tags.
     fn holds(&self, wanted: impl Fn(Tag<'_>) -> bool) -> bool {
         let mut found = false;
-        for line in self.0.iter() {
+        for line in &self.0 {
             let mut rest = line.as_bytes();
             while let Some(start) = next_member(rest) {
                 let Some((tag, after)) = Tag::take(start).and_then(|(tag, rest)| Some((tag, member_end(rest)?))) else {
