@@ -15,6 +15,7 @@ mod range;
 mod content_range;
 mod disposition;
 mod multipart;
+mod problem;
 
 mod field;
 
@@ -24,3 +25,4 @@ pub use disposition::{Disposition, content_disposition};
 pub use entity_tag::{BadEntityTag, EntityTag};
 pub use http_date::{BadHttpDate, HttpDate};
 pub use multipart::{BadBoundary, Multipart, Part};
+pub use problem::{Problem, ProblemKind};

@@ -4,11 +4,12 @@
 //! handful of hash look-ups, and one atomic load.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
-use super::{Grant, KeyId, LinkId};
-use crate::value::{ClientName, Fingerprint, ObjectKey, StoreName, UnixTime};
+use super::{Grant, KeyFault, KeyId, LinkId};
+use crate::value::{BadLabel, BadObjectKey, ClientName, Fingerprint, ObjectKey, StoreName, UnixTime};
 
 /// What one revocation ends.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +33,53 @@ impl Revocation {
     pub const fn lapses(&self) -> bool {
         matches!(self, Self::Link(_) | Self::IssuedBefore(_))
     }
+
+    /// The word for what is ended, as the API, the command line and the catalog have it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Link(_) => "link",
+            Self::Object(..) => "object",
+            Self::Fingerprint(_) => "fingerprint",
+            Self::Key(_) => "key",
+            Self::Client(_) => "client",
+            Self::IssuedBefore(_) => "issued_before",
+        }
+    }
+
+    /// Which one is ended, as text; an object as `store/key`.
+    pub fn value(&self) -> String {
+        match self {
+            Self::Link(id) => id.to_string(),
+            Self::Object(store, key) => format!("{store}/{key}"),
+            Self::Fingerprint(fingerprint) => fingerprint.to_string(),
+            Self::Key(id) => id.to_string(),
+            Self::Client(name) => name.to_string(),
+            Self::IssuedBefore(time) => time.to_string(),
+        }
+    }
+
+    /// Reads what [`Revocation::kind`] and [`Revocation::value`] wrote; the error says what the value should look like.
+    pub fn parse(kind: &str, value: &str) -> Result<Self, String> {
+        let said = |error: &dyn fmt::Display| error.to_string();
+        match kind {
+            "link" => value.parse().map(Self::Link).map_err(|e| said(&e)),
+            "object" => parse_object(value),
+            "fingerprint" => value.parse().map(Self::Fingerprint).map_err(|e| said(&e)),
+            "key" => value.parse().map(Self::Key).map_err(|e: KeyFault| said(&e)),
+            "client" => value.parse().map(Self::Client).map_err(|e| said(&e)),
+            "issued_before" => UnixTime::parse_rfc3339(value)
+                .map(Self::IssuedBefore)
+                .ok_or_else(|| "a time is written like 2026-11-21T10:20:00Z".to_owned()),
+            _ => Err("a revocation names one of link, object, fingerprint, key, client, issued_before".to_owned()),
+        }
+    }
+}
+
+fn parse_object(value: &str) -> Result<Revocation, String> {
+    let (store, key) = value.split_once('/').ok_or("an object is written STORE/KEY")?;
+    let store = store.parse().map_err(|e: BadLabel| e.to_string())?;
+    let key = key.parse().map_err(|e: BadObjectKey| e.to_string())?;
+    Ok(Revocation::Object(store, key))
 }
 
 /// All revocations in force.
@@ -148,6 +196,7 @@ mod tests {
             (Revocation::IssuedBefore(after), true),
             (Revocation::IssuedBefore(grant.issued), false),
         ] {
+            assert_eq!(Revocation::parse(revocation.kind(), &revocation.value()), Ok(revocation.clone()));
             let set: RevocationSet = [revocation.clone()].into_iter().collect();
             assert_eq!(set.ending(id, key, &grant), ends.then(|| revocation.clone()), "{revocation:?}");
             let stands = set.standing(key, &grant).is_some();

@@ -1,0 +1,128 @@
+//! What is told when an answer is not what was asked for: RFC 9457 problem details.
+//!
+//! A [`ProblemKind`] can only be made with an error status, so an error never leaves with a success. Everything that is not an asset
+//! is `no-store`: a refusal must not outlive its reason in anybody's cache.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use ::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+/// One row of a table of problems: a status, a stable code, and a title.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProblemKind {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+}
+
+impl ProblemKind {
+    /// A kind of problem with an error status.
+    ///
+    /// # Panics
+    /// At compile time, when `status` is not 4xx or 5xx: kinds are constants.
+    pub const fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
+        assert!(status.as_u16() >= 400, "a problem has an error status");
+        Self { status, code, title }
+    }
+
+    /// The status.
+    pub const fn status(self) -> StatusCode {
+        self.status
+    }
+
+    /// The stable code, such as `link-expired`.
+    pub const fn code(self) -> &'static str {
+        self.code
+    }
+
+    /// A problem of this kind. The detail is for people: what is wrong and what to do next.
+    pub fn because(self, detail: impl Into<Cow<'static, str>>) -> Problem {
+        Problem { kind: self, detail: detail.into(), fields: HeaderMap::new(), members: Map::new() }
+    }
+}
+
+/// One problem, ready to be told.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    kind: ProblemKind,
+    detail: Cow<'static, str>,
+    fields: HeaderMap,
+    members: Map<String, Value>,
+}
+
+impl Problem {
+    /// What kind it is.
+    pub const fn kind(&self) -> ProblemKind {
+        self.kind
+    }
+
+    /// The same problem with a header field.
+    #[must_use]
+    pub fn with_field(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.fields.insert(name, value);
+        self
+    }
+
+    /// The same problem with a `Retry-After`, in whole seconds, at least one.
+    #[must_use]
+    pub fn with_retry_after(self, wait: Duration) -> Self {
+        self.with_field(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)))
+    }
+
+    /// The same problem with a member of its own (RFC 9457 section 3.2).
+    #[must_use]
+    pub fn with_member(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The problem as a JSON object, as it stands in a body.
+    pub fn to_json(&self) -> Value {
+        let mut json = Map::new();
+        json.insert("type".to_owned(), "about:blank".into());
+        json.insert("title".to_owned(), self.kind.title.into());
+        json.insert("status".to_owned(), self.kind.status.as_u16().into());
+        json.insert("code".to_owned(), self.kind.code.into());
+        json.insert("detail".to_owned(), self.detail.as_ref().into());
+        json.extend(self.members.clone());
+        Value::Object(json)
+    }
+
+    /// Status, header fields and body of the answer.
+    pub fn into_answer(self) -> (StatusCode, HeaderMap, Bytes) {
+        let body = Bytes::from(self.to_json().to_string());
+        let mut fields = self.fields;
+        fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        fields.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        fields.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        (self.kind.status, fields, body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GONE: ProblemKind = ProblemKind::new(StatusCode::GONE, "link-expired", "The link has expired");
+
+    #[test]
+    fn a_problem_is_rfc_9457_and_never_cached() {
+        let problem = GONE.because("It ended at noon.").with_retry_after(Duration::from_millis(10)).with_member("n", 1);
+        let (status, fields, body) = problem.into_answer();
+        assert_eq!(status, StatusCode::GONE);
+        assert_eq!(fields[CACHE_CONTROL], "no-store");
+        assert_eq!(fields[CONTENT_TYPE], "application/problem+json");
+        assert_eq!(fields[RETRY_AFTER], "1");
+        assert_eq!(fields[CONTENT_LENGTH], body.len().to_string());
+        let json: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({"type": "about:blank", "title": "The link has expired", "status": 410, "code": "link-expired", "detail": "It ended at noon.", "n": 1})
+        );
+    }
+}
