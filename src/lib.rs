@@ -5,4 +5,7 @@
 pub mod value;
 
 pub mod http;
+
 pub mod link;
+
+pub mod catalog;
