@@ -8,4 +8,6 @@ pub mod http;
 
 pub mod link;
 
+pub mod origin;
+
 pub mod catalog;
