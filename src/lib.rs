@@ -4,3 +4,5 @@
 
 pub mod link;
 pub mod value;
+
+pub mod origin;
