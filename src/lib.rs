@@ -2,7 +2,11 @@
 //!
 //! The rooms below stand in order: a room imports only rooms that are listed above it. `tests/it/architecture.rs` checks it.
 
-pub mod link;
 pub mod value;
 
+pub mod link;
+
 pub mod origin;
+
+pub mod catalog;
+
