@@ -10,3 +10,6 @@ pub mod origin;
 
 pub mod catalog;
 
+pub mod config;
+
+pub mod cli;
