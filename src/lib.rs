@@ -11,3 +11,7 @@ pub mod link;
 pub mod origin;
 
 pub mod catalog;
+
+pub mod config;
+
+pub mod cli;

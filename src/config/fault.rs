@@ -1,0 +1,61 @@
+//! What is wrong with the settings: every fault with its place, all of them at once.
+//!
+//! A fault names a key path and says what to do. It never repeats a value, because a value may be a secret, also one that was
+//! written under the wrong key.
+
+use std::fmt;
+
+/// One fault, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The key path, such as `control.clients[1].key_blake3`; a file's or variable's name where there is no key.
+    pub place: String,
+    /// What is wrong, and what to do.
+    pub problem: String,
+}
+
+impl Fault {
+    pub(super) fn new(place: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { place: place.into(), problem: problem.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.problem)
+    }
+}
+
+/// All faults of the settings, at least one. Printed, each has a line of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// What a process that was given such settings exits with (`EX_USAGE` of BSD's sysexits.h).
+    pub const EXIT_CODE: u8 = 64;
+
+    /// The value, if there were no faults.
+    pub(super) fn none_or<T>(faults: Vec<Fault>, value: Option<T>) -> Result<T, Self> {
+        match value {
+            Some(value) if faults.is_empty() => Ok(value),
+            _ => Err(Self(faults)),
+        }
+    }
+
+    /// Each of them, in the order in which they were found.
+    pub fn iter(&self) -> impl Iterator<Item = &Fault> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, fault) in self.0.iter().enumerate() {
+            let end = if at == 0 { "" } else { "\n" };
+            write!(f, "{end}{fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}
