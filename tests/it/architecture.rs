@@ -42,11 +42,11 @@ fn files_by_room() -> BTreeMap<String, Vec<(PathBuf, String)>> {
 fn named_rooms(text: &str, rooms: &[String]) -> Vec<String> {
     let mut named = Vec::new();
     for after in text.split("crate::").skip(1) {
-        let names = match after.strip_prefix('{') {
+        let list = match after.strip_prefix('{') {
             Some(group) => group.split('}').next().unwrap_or_default(),
             None => after.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default(),
         };
-        let words = names.split(|c: char| !c.is_alphanumeric() && c != '_');
+        let words = list.split(|c: char| !c.is_alphanumeric() && c != '_');
         named.extend(words.filter(|word| rooms.iter().any(|room| room == word)).map(str::to_owned));
     }
     named
@@ -81,7 +81,8 @@ fn every_folder_of_the_source_is_a_room_of_the_list() {
 
 #[test]
 fn pure_rooms_await_nothing_and_open_nothing() {
-    let forbidden = ["async ", ".await", "tokio", "std::fs", "std::process", "TcpStream", "UdpSocket", "Instant::now", "std::env"];
+    let forbidden =
+        ["async ", ".await", "tokio", "std::fs", "std::process", "TcpStream", "UdpSocket", "Instant::now", "std::env"];
     let files = files_by_room();
     for room in ["value", "http", "link", "fetcher", "media"] {
         for (path, text) in &files[room] {
