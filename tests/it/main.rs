@@ -1,3 +1,5 @@
 //! it
 
 mod catalog;
+mod keys;
+mod settings;
