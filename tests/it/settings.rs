@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hallpass::config::{
-    AccessLog, Action, ClientKey, Faults, FetcherSettings, HostNames, LogFormat, Settings, StorePlace, load,
+    AccessLog, Action, ClientKey, Faults, HostNames, LogFormat, Settings, StorePlace, load,
 };
+use hallpass::fetcher::{Mode, Require};
 use hallpass::link::{Keyring, LinkBounds};
 use hallpass::value::{Clock, StoreName};
 
@@ -111,91 +112,95 @@ fn what_is_not_written_has_the_designs_defaults() {
     assert_eq!(settings.origin, hallpass::origin::RetryPolicy::default());
 }
 
+/// A fault in every section, and more.
+const BAD: &str = r#"
+public_origin = "http://media.example.com"
+colour = "red"
+[listen]
+publik = "0.0.0.0:80"
+control = "0.0.0.0:8081"
+ops = "here"
+trusted_proxies = ["10.0.0.0/8", "10.0.0.1/8", 7]
+hosts = ["Upper.example.com"]
+[tls]
+certificates = []
+[keyring]
+file = 7
+[[control.clients]]
+name = "Billing"
+stores = ["media", "medai"]
+prefixes = ["promos/", "promos"]
+actions = ["mint", "fly"]
+[[control.clients]]
+name = "shop"
+key_blake3 = "hpk_abc"
+[stores.media]
+kind = "s3"
+endpoint = "https://me:secret@minio"
+[stores.m]
+kind = "local"
+[stores.cloud]
+kind = "gcs"
+bucket = "acme"
+[links]
+window = "20m"
+[cache]
+memory = "lots"
+[catalog]
+url = "postgres://me:secret@db/hallpass"
+[mint]
+first_reads = 0
+[limits]
+body_max = 600
+[fetchers.other]
+require = "network"
+[log]
+access = "stduot"
+format = "xml"
+[origin]
+first_byte = "9s"
+"#;
+
+/// Where they are, in the order in which they are told.
+const FAULTS_OF_BAD: [&str; 30] = [
+    "public_origin",
+    "listen.ops",
+    "listen.control",
+    "listen.trusted_proxies[1]",
+    "listen.trusted_proxies[2]",
+    "listen.hosts[0]",
+    "listen.publik",
+    "tls",
+    "keyring.file",
+    "stores.cloud.kind",
+    "stores.m",
+    "stores.media.bucket",
+    "stores.media.endpoint",
+    "control.clients[0].name",
+    "control.clients[0].key_blake3",
+    "control.clients[0].stores[1]",
+    "control.clients[0].prefixes[1]",
+    "control.clients[0].actions[1]",
+    "control.clients[1].key_blake3",
+    "control.clients[1].stores",
+    "origin.first_byte",
+    "links.window",
+    "cache.memory",
+    "catalog.url",
+    "mint.first_reads",
+    "limits.body_max",
+    "fetchers.other.networks_file",
+    "log.access",
+    "log.format",
+    "colour",
+];
+
 #[test]
 fn all_faults_of_bad_settings_are_told_at_once() {
-    let text = r#"
-        public_origin = "http://media.example.com"
-        colour = "red"
-        [listen]
-        publik = "0.0.0.0:80"
-        control = "0.0.0.0:8081"
-        ops = "here"
-        trusted_proxies = ["10.0.0.0/8", "10.0.0.1/8", 7]
-        hosts = ["Upper.example.com"]
-        [tls]
-        certificates = []
-        [keyring]
-        file = 7
-        [[control.clients]]
-        name = "Billing"
-        stores = ["media", "medai"]
-        prefixes = ["promos/", "promos"]
-        actions = ["mint", "fly"]
-        [[control.clients]]
-        name = "shop"
-        key_blake3 = "hpk_abc"
-        [stores.media]
-        kind = "s3"
-        endpoint = "https://me:secret@minio"
-        [stores.m]
-        kind = "local"
-        [stores.cloud]
-        kind = "gcs"
-        bucket = "acme"
-        [links]
-        window = "20m"
-        [cache]
-        memory = "lots"
-        [catalog]
-        url = "postgres://me:secret@db/hallpass"
-        [mint]
-        first_reads = 0
-        [limits]
-        body_max = 600
-        [fetchers.other]
-        require = "network"
-        [log]
-        access = "stduot"
-        format = "xml"
-        [origin]
-        first_byte = "9s"
-    "#;
-    let faults = read(text).unwrap_err();
+    let faults = read(BAD).unwrap_err();
     let found: Vec<_> = faults.iter().map(|fault| fault.place.as_str()).collect();
-    let expected = [
-        "public_origin",
-        "listen.ops",
-        "listen.control",
-        "listen.trusted_proxies[1]",
-        "listen.trusted_proxies[2]",
-        "listen.hosts[0]",
-        "listen.publik",
-        "tls",
-        "keyring.file",
-        "stores.cloud.kind",
-        "stores.m",
-        "stores.media.bucket",
-        "stores.media.endpoint",
-        "control.clients[0].name",
-        "control.clients[0].key_blake3",
-        "control.clients[0].stores[1]",
-        "control.clients[0].prefixes[1]",
-        "control.clients[0].actions[1]",
-        "control.clients[1].key_blake3",
-        "control.clients[1].stores",
-        "origin.first_byte",
-        "links.window",
-        "cache.memory",
-        "catalog.url",
-        "mint.first_reads",
-        "limits.body_max",
-        "fetchers.other.networks_file",
-        "log.access",
-        "log.format",
-        "colour",
-    ];
-    assert_eq!(found, expected);
-    assert_eq!(lines(&faults).len(), expected.len(), "one line each");
+    assert_eq!(found, FAULTS_OF_BAD);
+    assert_eq!(lines(&faults).len(), FAULTS_OF_BAD.len(), "one line each");
     for secret in ["hpk_abc", "secret", "me:secret", "minio"] {
         assert!(!faults.to_string().contains(secret), "{secret} in {faults}");
     }
@@ -239,7 +244,7 @@ fn each_fault_says_what_to_do() {
         ("stores.bad = { kind = 'local' }", "stores.bad.root: is missing; write the directory that holds the objects"),
         (
             "fetchers.x.mode = 'observe'",
-            "fetchers.x.agents: is missing, and so is networks_file; say at least one of them, or nobody is admitted",
+            "fetchers.x.agents: the profile names neither agents nor networks: add one of them, set mode = \"off\"",
         ),
         ("insecure_public_origin = 1", "insecure_public_origin: is true or false, without quotes"),
     ] {
@@ -441,7 +446,7 @@ fn a_secret_can_lie_in_a_file_of_its_own() {
     let client = "[[control.clients]]\nname = 'a'\nstores = ['media']\nkey_blake3_file = 'billing.b3'\n";
     let home = Home::new(&with(client));
     let hash = ClientKey::generate().unwrap().hash();
-    let hex: String = hash.expose().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = data_encoding::HEXLOWER.encode(hash.expose());
     home.put("billing.b3", &format!("{hex}\n"), 0o600);
     let loaded = load(&home.path("hallpass.toml")).unwrap();
     assert!(loaded.settings.clients[0].key_hash.matches(&hash));
@@ -464,8 +469,30 @@ fn debug_output_of_settings_shows_no_client_hash() {
 
 #[test]
 fn a_changed_built_in_profile_needs_to_say_only_what_changes() {
-    let settings = read(&with("fetchers.meta = { mode = 'observe', forbid_headers = ['Referer'] }")).unwrap();
-    let meta: &FetcherSettings = &settings.fetchers[&"meta".parse().unwrap()];
-    assert_eq!(meta.forbid_headers, Some(vec!["referer".to_owned()]));
-    assert_eq!(meta.agents, None);
+    let settings = read(&with("fetchers.meta = { mode = 'observe', forbid_headers = ['Referer'], methods = ['GET'] }")).unwrap();
+    let meta = &settings.fetchers[&"meta".parse().unwrap()].profile;
+    assert_eq!((meta.mode, meta.require, meta.methods.len()), (Mode::Observe, Require::Any, 1));
+    assert_eq!(meta.forbidden_headers, ["referer"]);
+    assert!(!meta.agents.is_empty() && meta.networks.is_some());
+    let half = read(&with("fetchers.meta.agents = ['facebookexternalhit']")).unwrap_err();
+    let expected = "fetchers.meta.agents: replaces the built-in rules of this profile as a whole; write exclude_agents too";
+    assert_eq!(lines(&half), [expected]);
+    assert!(read(&with("fetchers.meta = { agents = ['a'], exclude_agents = [] }")).is_ok());
+}
+
+#[test]
+fn profiles_have_their_networks_from_files() {
+    let home = Home::new(&with("fetchers.other = { require = 'network', networks_file = 'nets.txt' }"));
+    home.put("nets.txt", "# taken 2026-11-01\n192.0.2.0/24\n", 0o644);
+    let loaded = load(&home.path("hallpass.toml")).unwrap();
+    let names: Vec<_> = loaded.profiles.keys().map(ToString::to_string).collect();
+    assert_eq!(names, ["meta", "other"]);
+    let list = loaded.profiles[&"other".parse().unwrap()].networks.clone().unwrap();
+    assert!(list.contains("192.0.2.7".parse().unwrap()) && !list.contains("192.0.3.7".parse().unwrap()));
+    assert!(loaded.files.contains(&home.path("nets.txt")));
+    home.put("nets.txt", &"secret = 'deadbeef'\n".repeat(9), 0o644);
+    let found = home.faults();
+    assert_eq!(found.len(), 6, "{found:?}");
+    assert!(found.iter().all(|line| line.starts_with("fetchers.other.networks_file: ")));
+    assert!(!found.join("").contains("deadbeef"), "a wrong file's lines are not shown: {found:?}");
 }
