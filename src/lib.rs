@@ -3,3 +3,6 @@
 //! The rooms below stand in order: a room imports only rooms that are listed above it. `tests/it/architecture.rs` checks it.
 
 pub mod value;
+
+pub mod fetcher;
+
