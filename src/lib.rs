@@ -4,6 +4,8 @@
 
 pub mod value;
 
+pub mod fetcher;
+
 pub mod link;
 
 pub mod origin;

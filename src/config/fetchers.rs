@@ -143,12 +143,8 @@ fn header(value: &Value) -> Reading<HeaderName> {
 }
 
 const METHODS: &[(&str, Word)] = &[("GET", Word::Get), ("HEAD", Word::Head)];
-const REQUIRES: &[(&str, Require)] = &[
-    ("any", Require::Any),
-    ("all", Require::All),
-    ("agent", Require::Agent),
-    ("network", Require::Network),
-];
+const REQUIRES: &[(&str, Require)] =
+    &[("any", Require::Any), ("all", Require::All), ("agent", Require::Agent), ("network", Require::Network)];
 const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("observe", Mode::Observe), ("off", Mode::Off)];
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -8,12 +8,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hallpass::config::{
-    AccessLog, Action, ClientKey, Faults, HostNames, LogFormat, Settings, StorePlace, load,
-};
-use hallpass::fetcher::{Mode, Require};
+use hallpass::config::{AccessLog, Action, ClientKey, Faults, HostNames, LogFormat, Settings, StorePlace, load};
+use hallpass::fetcher::{Mode, Profile, Require};
 use hallpass::link::{Keyring, LinkBounds};
 use hallpass::value::{Clock, StoreName};
+use proptest::prelude::*;
 
 fn read(text: &str) -> Result<Settings, Faults> {
     Settings::from_toml(text, &BTreeMap::new(), Path::new("/etc/hallpass"))
@@ -244,7 +243,7 @@ fn each_fault_says_what_to_do() {
         ("stores.bad = { kind = 'local' }", "stores.bad.root: is missing; write the directory that holds the objects"),
         (
             "fetchers.x.mode = 'observe'",
-            "fetchers.x.agents: the profile names neither agents nor networks: add one of them, set mode = \"off\"",
+            "fetchers.x.agents: the profile names neither agents nor networks: add one of them, or set mode = \"off\"",
         ),
         ("insecure_public_origin = 1", "insecure_public_origin: is true or false, without quotes"),
     ] {
@@ -331,8 +330,7 @@ fn the_environment_wins_and_its_faults_name_the_variable() {
 
 #[test]
 fn the_example_that_ships_parses_and_a_printed_stanza_can_be_appended() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/hallpass.example.toml");
-    let text = fs::read_to_string(&file).unwrap();
+    let text = example();
     let here = Path::new("deploy");
     let settings = Settings::from_toml(&text, &BTreeMap::new(), here).unwrap();
     assert_eq!(settings.public_origin.as_str(), "http://127.0.0.1:8080");
@@ -346,28 +344,83 @@ fn the_example_that_ships_parses_and_a_printed_stanza_can_be_appended() {
     assert_eq!(Settings::from_toml(&(text + &stanza), &BTreeMap::new(), here).unwrap().clients.len(), 1);
 }
 
-/// The example says that what it shows in comments are the defaults: with them switched on it must mean the same.
-#[test]
-fn the_examples_comments_are_settings_and_show_the_defaults() {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/hallpass.example.toml")).unwrap();
-    let is_setting = |line: &str| {
-        let name = line.split(" = ").next().unwrap_or_default();
-        line.contains(" = ") && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+/// The example with the settings that stand in its comments switched on, those of sections in comments only where `stanzas` says so.
+fn uncommented(text: &str, stanzas: bool) -> String {
+    let is_setting = |line: &str| match line.split_once(" = ") {
+        Some((name, _)) => name.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'0'..=b'9' | b'_')),
+        None => line.starts_with('['),
     };
-    let mut skipping = false;
+    let mut inside = false;
     let mut on = String::new();
     for line in text.lines() {
         let bare = line.strip_prefix("# ").unwrap_or(line);
-        // Stanzas in comments are examples, not defaults.
-        if line.starts_with("# [") || line.starts_with('[') {
-            skipping = line.starts_with('#');
+        if bare.starts_with('[') {
+            inside = line.starts_with('#');
         }
-        let written = if !skipping && is_setting(bare) { bare } else { line };
-        on.extend([written, "\n"]);
+        let switched = is_setting(bare) && (stanzas || !inside);
+        on.extend([if switched { bare } else { line }, "\n"]);
     }
+    on
+}
+
+#[test]
+fn the_examples_comments_show_the_defaults() {
+    let text = example();
     let read = |text: &str| Settings::from_toml(text, &BTreeMap::new(), Path::new("deploy")).unwrap();
-    assert_ne!(on, text);
+    let on = uncommented(&text, false);
+    assert!(on.contains("\nttl_min = \"15m\"") && !on.contains("\nbucket = "));
     assert_eq!(format!("{:#?}", read(&on)), format!("{:#?}", read(&text)));
+}
+
+#[test]
+fn the_examples_stanzas_in_comments_are_settings_too() {
+    let on = uncommented(&example(), true).replace("64 hexadecimal digits", &"ab".repeat(32));
+    let settings = Settings::from_toml(&on, &BTreeMap::new(), Path::new("deploy")).unwrap();
+    assert_eq!((settings.clients.len(), settings.stores.len(), settings.fetchers.len()), (1, 2, 1));
+    let meta = &settings.fetchers[&"meta".parse().unwrap()].profile;
+    let built_in = Profile::meta();
+    assert_eq!((meta.require, meta.mode, meta.stale_after), (built_in.require, built_in.mode, built_in.stale_after));
+    assert_eq!((&meta.methods, &meta.forbidden_headers), (&built_in.methods, &built_in.forbidden_headers));
+}
+
+fn example() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/hallpass.example.toml")).unwrap()
+}
+
+/// What holds for any settings at all: they are good, or have faults that are one line each and have a place.
+fn is_told(text: &str, variable: &str, value: &str) {
+    let Err(faults) = read_with(text, &[(variable, value)]) else { return };
+    assert!(faults.iter().count() > 0);
+    assert!(faults.iter().all(|fault| !fault.place.is_empty() && !fault.problem.is_empty()), "{faults}");
+    assert_eq!(lines(&faults).len(), faults.iter().count(), "{faults}");
+    assert!(lines(&faults).iter().all(|line| line.len() < 3000));
+}
+
+#[test]
+fn towers_and_floods_are_faults_not_crashes() {
+    for text in ["a = ".to_owned() + &"[".repeat(100_000), "[".repeat(100_000), "a.".repeat(100_000) + "b = 1"] {
+        is_told(&text, "HALLPASS_A", "1");
+        is_told("", "HALLPASS_LISTEN__HOSTS", &text);
+    }
+    is_told(&"x = = 1\n".repeat(10_000), &format!("HALLPASS_{}", "A__".repeat(100_000)), "");
+    is_told(&format!("\"{}\" = 1", "\\n\\u0085\\u2028".repeat(1000)), "HALLPASS_A\nB", "a\nb");
+}
+
+proptest! {
+    #[test]
+    fn any_settings_are_settings_or_faults(
+        cuts in proptest::collection::vec((any::<prop::sample::Index>(), 0..40_usize, "[a-z\"'\\[\\]{}=.\n 0-9-]{0,6}"), 0..6),
+        name in "HALLPASS_[A-Z_0-9]{0,12}(__[A-Z_]{0,8}){0,3}",
+        value in "[ -~]{0,12}",
+    ) {
+        let mut text: Vec<char> = DESIGN.chars().collect();
+        for (at, long, with) in cuts {
+            let from = at.index(text.len());
+            let to = (from + long).min(text.len());
+            text.splice(from..to, with.chars());
+        }
+        is_told(&text.into_iter().collect::<String>(), &name, &value);
+    }
 }
 
 /// A directory with settings, a keyring of mode 0600 and whatever else a test puts there.
@@ -469,13 +522,15 @@ fn debug_output_of_settings_shows_no_client_hash() {
 
 #[test]
 fn a_changed_built_in_profile_needs_to_say_only_what_changes() {
-    let settings = read(&with("fetchers.meta = { mode = 'observe', forbid_headers = ['Referer'], methods = ['GET'] }")).unwrap();
+    let settings =
+        read(&with("fetchers.meta = { mode = 'observe', forbid_headers = ['Referer'], methods = ['GET'] }")).unwrap();
     let meta = &settings.fetchers[&"meta".parse().unwrap()].profile;
     assert_eq!((meta.mode, meta.require, meta.methods.len()), (Mode::Observe, Require::Any, 1));
     assert_eq!(meta.forbidden_headers, ["referer"]);
     assert!(!meta.agents.is_empty() && meta.networks.is_some());
     let half = read(&with("fetchers.meta.agents = ['facebookexternalhit']")).unwrap_err();
-    let expected = "fetchers.meta.agents: replaces the built-in rules of this profile as a whole; write exclude_agents too";
+    let expected =
+        "fetchers.meta.agents: replaces the built-in rules of this profile as a whole; write exclude_agents too";
     assert_eq!(lines(&half), [expected]);
     assert!(read(&with("fetchers.meta = { agents = ['a'], exclude_agents = [] }")).is_ok());
 }
