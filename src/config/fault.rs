@@ -1,7 +1,7 @@
 //! What is wrong with the settings: every fault with its place, all of them at once.
 //!
-//! A fault names a key path and says what to do. It never repeats a value, because a value may be a secret, also one that was
-//! written under the wrong key.
+//! A fault names a key path and says what to do. It never repeats a text that was written as a value, because that may be a secret,
+//! also one that stands under the wrong key. It is one line of bounded length, however hostile the keys are.
 
 use std::fmt;
 
