@@ -6,6 +6,8 @@ pub mod value;
 
 pub mod http;
 
+pub mod fetcher;
+
 pub mod link;
 
 pub mod origin;

@@ -22,7 +22,7 @@ impl Overrides {
             let Some(name) = setting(variable) else { continue };
             match insert(table, &name, value) {
                 Ok(place) => applied.push((place, variable.clone())),
-                Err(problem) => faults.push(Fault::new(format!("{variable:?}").trim_matches('"'), problem)),
+                Err(problem) => faults.push(Fault::new(variable.as_str(), problem)),
             }
         }
         Self(applied)
@@ -36,7 +36,7 @@ impl Overrides {
                 None => false,
             };
             if let Some((_, variable)) = self.0.iter().find(|(place, _)| within(place)) {
-                fault.problem.extend([" (it comes from ", variable, ")"]);
+                fault.came_from(variable);
             }
         }
     }

@@ -9,12 +9,15 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::environment::is_ours;
 use super::fault::{Fault, Faults};
+use super::fetchers::{self, FetcherSettings};
 use super::reading::Reading;
 use super::section::Context;
 use super::settings::{Draft, Settings};
+use crate::fetcher::{NetworkList, Profile};
 use crate::link::Keyring;
 use crate::value::ProfileName;
 
@@ -25,8 +28,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// The keys that seal links.
     pub keyring: Keyring,
-    /// The text of each profile's networks file.
-    pub networks: BTreeMap<ProfileName, String>,
+    /// Every fetcher profile with its networks: the built-in one, and those that the settings name.
+    pub profiles: BTreeMap<ProfileName, Profile>,
     /// Every file that was read: a change of one is a change of the settings.
     pub files: Vec<PathBuf>,
 }
@@ -36,18 +39,14 @@ pub fn load(path: &Path) -> Result<Loaded, Faults> {
     let (mut draft, mut files) = draft(path);
     let keyring = draft.keyring_file.as_deref().and_then(|file| keyring(file, &mut draft.faults));
     files.extend(draft.keyring_file.clone());
-    let mut networks = BTreeMap::new();
-    for (name, settings) in &draft.fetchers {
-        let Some(file) = &settings.networks_file else { continue };
-        match read(file) {
-            Ok(text) => _ = networks.insert(name.clone(), text),
-            Err(problem) => draft.faults.push(Fault::new(format!("fetchers.{name}.networks_file"), problem)),
-        }
-        files.push(file.clone());
+    let mut profiles = BTreeMap::from([Profile::meta()].map(|profile| (profile.name.clone(), profile)));
+    for (name, fetcher) in &draft.fetchers {
+        files.extend(fetcher.networks_file.clone());
+        profiles.insert(name.clone(), profile(fetcher, &mut draft.faults));
     }
     let both = draft.settings.zip(keyring);
     let (settings, keyring) = Faults::none_or(draft.faults, both)?;
-    Ok(Loaded { settings, keyring, networks, files })
+    Ok(Loaded { settings, keyring, profiles, files })
 }
 
 /// Loads the settings alone, for commands that must work before there is a keyring.
@@ -86,6 +85,23 @@ fn environment(faults: &mut Vec<Fault>) -> BTreeMap<String, String> {
         }
     }
     ours
+}
+
+/// The profile with the networks that its file lists.
+fn profile(fetcher: &FetcherSettings, faults: &mut Vec<Fault>) -> Profile {
+    let mut profile = fetcher.profile.clone();
+    let Some(file) = &fetcher.networks_file else { return profile };
+    let place = format!("fetchers.{}.networks_file", profile.name);
+    match read(file).map_err(|problem| vec![problem]).and_then(|text| networks(file, &text)) {
+        Ok(list) => profile.networks = Some(Arc::new(list)),
+        Err(problems) => faults.extend(problems.into_iter().map(|problem| Fault::new(place.as_str(), problem))),
+    }
+    profile
+}
+
+fn networks(file: &Path, text: &str) -> Result<NetworkList, Vec<String>> {
+    let named = |problem: &String| format!("{}: {problem}", file.display());
+    fetchers::networks(text).map_err(|problems| problems.iter().map(named).collect())
 }
 
 fn keyring(file: &Path, faults: &mut Vec<Fault>) -> Option<Keyring> {

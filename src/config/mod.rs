@@ -23,7 +23,7 @@ mod stores;
 pub use client_key::{ClientKey, NotAClientKey};
 pub use clients::{Action, ClientSettings};
 pub use fault::{Fault, Faults};
-pub use fetchers::{FetcherMode, FetcherRequire, FetcherSettings};
+pub use fetchers::FetcherSettings;
 pub use limits::{CacheSettings, LimitSettings, MintSettings};
 pub use listen::{HostNames, ListenSettings};
 pub use load::{Loaded, load, load_settings, read_keyring};

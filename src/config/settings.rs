@@ -128,7 +128,8 @@ impl Draft {
 
 /// The text as a table. Where it is not TOML, each fault is named by its line; the line itself may hold a secret.
 fn parse(text: &str, faults: &mut Vec<Fault>) -> Option<Table> {
-    let (_, errors) = DeTable::parse_recoverable(text);
+    let (_, mut errors) = DeTable::parse_recoverable(text);
+    errors.sort_by_key(|error| error.span().map(|span| span.start));
     for error in errors.iter().take(MOST_SYNTAX_FAULTS) {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;

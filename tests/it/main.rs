@@ -15,4 +15,6 @@
 
 mod architecture;
 mod catalog;
+mod keys;
 mod ranges;
+mod settings;
