@@ -4,5 +4,6 @@
 
 pub mod value;
 
-pub mod fetcher;
+pub mod telemetry;
 
+pub mod fetcher;
