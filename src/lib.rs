@@ -4,6 +4,8 @@
 
 pub mod value;
 
+pub mod telemetry;
+
 pub mod http;
 
 pub mod fetcher;
