@@ -73,7 +73,7 @@ def videos():
     encode("hevc.mp4", "-c:v", "libx265", "-x265-params", "log-level=none:bframes=0", "-crf", "45", "-tag:v", "hvc1", *fast, audio=0)
     encode("mpeg4.mp4", "-c:v", "mpeg4", "-q:v", "20", *fast, audio=0)
     encode("mp3-audio.mp4", *plain, *fast, "-c:a", "libmp3lame", "-b:a", "32k")
-    encode("high-b-frames.mp4", "-c:v", "libx264", "-profile:v", "high", "-bf", "2", "-crf", "40", *fast, audio=0)
+    encode("high-b-frames.mp4", "-c:v", "libx264", "-profile:v", "high", "-bf", "2", "-x264-params", "b-adapt=0", "-crf", "40", *fast, audio=0)
     whole = (HERE / "silent.mp4").read_bytes()
     (HERE / "truncated.mp4").write_bytes(whole[: len(whole) * 3 // 4])
     sound = ["ffmpeg", "-loglevel", "error", "-y", "-f", "lavfi", "-i", "sine=duration=1:sample_rate=16000", "-fflags", "+bitexact"]
