@@ -34,7 +34,8 @@ pub enum TypeRefusal {
     Pattern(MediaType),
     /// Browsers would run the content, and the store does not allow that.
     #[error(
-        "{witness} says that this is active content ({what}), which this store does not serve; allow it in its settings, or convert the file"
+        "{witness} says that this is active content ({what}), which this store does not serve; \
+         allow it in its settings, or convert the file"
     )]
     Active {
         /// Who says so: the content, the request, the extension or the store.

@@ -1,8 +1,8 @@
 //! The index of a movie, `moov`: which tracks there are, and how they are coded.
 //!
 //! The containers are walked here, five levels deep and never deeper, and `mp4-atom` reads only two leaves, the H.264 and the AAC
-//! configuration. Handing it the whole `moov` is easier, but it descends as deep as the boxes nest: a thousand `trak` in each
-//! other end the process with a stack overflow, and one odd box of metadata would hide a good film.
+//! configuration. Handing it the whole `moov` is easier, but it descends as deep as the boxes nest: fifty `trak` in each
+//! other, 400 bytes, end the process with a stack overflow, and one odd box of metadata would hide a good film.
 
 use mp4_atom::{Atom, Avcc, Esds};
 
@@ -79,7 +79,7 @@ fn has_differing_offsets(ctts: &[u8]) -> bool {
 }
 
 /// The body of the first child of that kind.
-fn find<'a>(parent: &'a [u8], kind: [u8; 4]) -> Option<&'a [u8]> {
+fn find(parent: &[u8], kind: [u8; 4]) -> Option<&[u8]> {
     Children(parent).map_while(|child| child).find(|child| *child.0 == kind).map(|child| child.1)
 }
 
@@ -163,10 +163,15 @@ mod tests {
 
     #[test]
     fn nested_descriptors_and_false_counts_are_refused_quietly() {
-        let mut esds = vec![0; 4];
-        while esds.len() < ESDS_MAX - 8 {
-            esds.extend_from_slice(&[3, 0x83, 0x7f, 0, 0, 0]);
+        // Each descriptor holds the next one: tag, a length of two bytes, and the three bytes that stand before its children.
+        let mut nested: Vec<u8> = Vec::new();
+        while nested.len() < ESDS_MAX - 10 {
+            let size = u8::try_from((nested.len() + 3) >> 7).unwrap();
+            let low = u8::try_from((nested.len() + 3) & 0x7f).unwrap();
+            nested = [&[3, 0x80 | size, low, 0, 0, 0][..], &nested].concat();
         }
+        let esds = [&[0; 4][..], &nested].concat();
+        assert!(esds.len() <= ESDS_MAX);
         assert_eq!(profile(*b"mp4a", &[vec![0; SOUND_ENTRY], boxed(*b"esds", &esds)].concat()), None);
         let many_sets = [1, 77, 0, 30, 0xff, 0xff, 0xff, 0xff];
         assert_eq!(profile(*b"avc1", &[vec![0; VISUAL_ENTRY], boxed(*b"avcC", &many_sets)].concat()), None);

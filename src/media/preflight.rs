@@ -167,12 +167,16 @@ fn check_video(found: &mut Preflight, facts: &Facts, media_type: &MediaType) {
 
 fn check_movie(found: &mut Preflight, movie: &Movie) {
     if !movie.moov_first {
-        found.refuse("video-moov-last", "the index (moov) stands behind the frames (mdat), so it cannot play while it loads; rewrite it with `-movflags +faststart`");
+        found.refuse(
+            "video-moov-last",
+            "the index (moov) stands behind the frames (mdat), so it cannot play while it loads; \
+             rewrite it with `ffmpeg -c copy -movflags +faststart`",
+        );
     }
     if movie.fragmented {
         found.refuse(
             "video-fragmented",
-            "the file is fragmented, as for streaming; rewrite it as one piece with `-c copy -movflags +faststart`",
+            "the file is fragmented, as for streaming; rewrite it as one piece with `ffmpeg -c copy -movflags +faststart`",
         );
     }
     if movie.video().next().is_none() {
@@ -253,7 +257,10 @@ fn check_document(found: &mut Preflight, facts: &Facts, media_type: &MediaType, 
         _ => false,
     };
     if !accepted {
-        return found.refuse("document-type", format!("the file is {name}, to be served as {media_type}; a document must be PDF, Word, Excel, PowerPoint or plain text"));
+        let message = format!(
+            "the file is {name}, to be served as {media_type}; a document must be PDF, Word, Excel, PowerPoint or plain text"
+        );
+        return found.refuse("document-type", message);
     }
     if facts.format == Format::Text && essence != "text/plain" {
         found.warn(
