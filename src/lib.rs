@@ -2,6 +2,7 @@
 //!
 //! The rooms below stand in order: a room imports only rooms that are listed above it. `tests/it/architecture.rs` checks it.
 
+pub mod media;
 pub mod value;
 
 pub mod telemetry;
