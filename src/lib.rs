@@ -7,3 +7,5 @@ pub mod value;
 pub mod telemetry;
 
 pub mod fetcher;
+
+pub mod server;
