@@ -2,16 +2,19 @@
 //!
 //! The rooms below stand in order: a room imports only rooms that are listed above it. `tests/it/architecture.rs` checks it.
 
-pub mod media;
 pub mod value;
 
 pub mod telemetry;
 
 pub mod http;
 
+pub mod media;
+
 pub mod fetcher;
 
 pub mod link;
+
+pub mod server;
 
 pub mod origin;
 
