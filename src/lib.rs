@@ -20,6 +20,12 @@ pub mod origin;
 
 pub mod catalog;
 
+pub mod mint;
+
 pub mod config;
+
+pub mod asset;
+
+pub mod edge;
 
 pub mod cli;

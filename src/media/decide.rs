@@ -111,8 +111,13 @@ fn is_believed(facts: &Facts, claim: &MediaType) -> bool {
     let essence = canonical(claim.essence());
     let says_something = essence != NOT_A_TYPE && essence != ANY_BYTES && !essence.contains('*');
     // Text that the store calls HTML, though no markup was found, is text: buckets are full of such labels.
-    let is_better_known = facts.essence().is_some() && is_active(essence);
+    let is_better_known = facts.essence().is_some() && is_active_essence(essence);
     says_something && facts.format.is_loose() && facts.format.agrees(essence) && !is_better_known
+}
+
+/// Whether a browser would run content of this type: it may leave only as an attachment in a sandbox.
+pub fn is_active(media_type: &MediaType) -> bool {
+    is_active_essence(media_type.essence())
 }
 
 /// The first witness who calls the content active.
@@ -123,7 +128,7 @@ fn active_by(
     decided: &MediaType,
 ) -> Option<TypeRefusal> {
     let active = |witness, what: &str| TypeRefusal::Active { witness, what: what.to_owned() };
-    let named = |witness, essence: Option<&str>| essence.filter(|e| is_active(e)).map(|e| active(witness, e));
+    let named = |witness, essence: Option<&str>| essence.filter(|e| is_active_essence(e)).map(|e| active(witness, e));
     let shown = facts.format.is_active().then(|| active("the content", facts.format.name()));
     shown
         .or_else(|| named("the request", declared.map(MediaType::essence)))
@@ -132,7 +137,7 @@ fn active_by(
 }
 
 /// Whether a browser would run content of this type (or, for the last ones, a computer on which it is saved).
-fn is_active(essence: &str) -> bool {
+fn is_active_essence(essence: &str) -> bool {
     let (kind, subtype) = essence.split_once('/').unwrap_or((essence, ""));
     subtype.ends_with("+xml")
         || kind == "multipart"

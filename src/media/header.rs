@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::value::MediaType;
+
 /// The kind of header that an asset is meant for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -29,6 +31,15 @@ impl HeaderKind {
             Self::Image => "image",
             Self::Video => "video",
             Self::Document => "document",
+        }
+    }
+
+    /// The header that content of this type fits, where none was asked for.
+    pub fn fitting(media_type: &MediaType) -> Self {
+        match media_type.essence() {
+            "image/jpeg" | "image/png" => Self::Image,
+            "video/mp4" | "video/3gpp" => Self::Video,
+            _ => Self::Document,
         }
     }
 

@@ -22,7 +22,7 @@ mod header;
 mod naming;
 mod preflight;
 
-pub use decide::{TypeDecision, TypeRefusal, decide_type};
+pub use decide::{TypeDecision, TypeRefusal, decide_type, is_active};
 pub use facts::{Colour, Detail, Facts, Moov, Movie, Picture, PictureHeader, Track, TrackKind};
 pub use format::Format;
 pub use header::{BadHeaderKind, HeaderKind};
