@@ -26,6 +26,12 @@ pub mod config;
 
 pub mod asset;
 
+pub mod control;
+
+pub mod ops;
+
 pub mod edge;
+
+pub mod app;
 
 pub mod cli;
