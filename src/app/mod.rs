@@ -12,4 +12,4 @@ mod ticks;
 pub use gateway::{Addresses, Gateway, Stopped};
 pub use reload::{ReloadError, Reloader};
 pub use rooms::{Rooms, StartError};
-pub use stores::{StoreCounters, open_store};
+pub use stores::open_store;

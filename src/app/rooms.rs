@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::StoreCounters;
 use super::stores::open_stores;
 use crate::asset::{AssetParts, Assets};
 use crate::catalog::{Catalog, CatalogError};
@@ -14,7 +13,7 @@ use crate::edge::{BadHost, Edge, EdgeParts, Hosts};
 use crate::fetcher::Profiles;
 use crate::link::{LinkBounds, Revocations, SealError, Seals};
 use crate::mint::{KnownObjects, MintPolicy, Minter, MinterParts, RevokeError, Revoker};
-use crate::origin::{OriginError, Stores};
+use crate::origin::{OriginError, StoreCounters, Stores};
 use crate::telemetry::{AccessLog, Metrics, Sink};
 use crate::value::{Clock, Live, StoreName};
 

@@ -1,29 +1,12 @@
 //! From the settings of stores to stores: each behind the retries and time limits of `[origin]`.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::config::{Settings, StorePlace, StoreSettings};
-use crate::origin::{LocalOrigin, Origin, OriginCounters, OriginError, ReliableOrigin, RetryPolicy, S3Origin, Stores};
+use crate::origin::{
+    LocalOrigin, Origin, OriginCounters, OriginError, ReliableOrigin, RetryPolicy, S3Origin, StoreCounters, Stores,
+};
 use crate::value::StoreName;
-
-/// What each store was asked, kept across reloads.
-#[derive(Clone, Debug, Default)]
-pub struct StoreCounters(Arc<Mutex<BTreeMap<StoreName, Arc<OriginCounters>>>>);
-
-impl StoreCounters {
-    /// The counters of `store`, which begin at zero when it is first named.
-    fn of(&self, store: &StoreName) -> Arc<OriginCounters> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(all.entry(store.clone()).or_default())
-    }
-
-    /// All stores that were ever named, with their counters.
-    pub fn all(&self) -> Vec<(StoreName, Arc<OriginCounters>)> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().map(|(name, counters)| (name.clone(), Arc::clone(counters))).collect()
-    }
-}
 
 /// Opens one store. It asks the storage nothing yet.
 pub async fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Origin>, OriginError> {

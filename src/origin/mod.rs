@@ -13,6 +13,7 @@ mod exact;
 mod local;
 mod reliable;
 mod s3;
+mod store_counters;
 mod stores;
 
 pub use contract::{ByteStream, ObjectMeta, Origin};
@@ -20,4 +21,5 @@ pub use error::{OriginError, Waited};
 pub use local::{LocalOrigin, LocalSettings};
 pub use reliable::{OriginCounters, Outcome, ReliableOrigin, RetryPolicy};
 pub use s3::{S3Origin, S3Settings};
+pub use store_counters::StoreCounters;
 pub use stores::Stores;
