@@ -171,6 +171,15 @@ mod tests {
     }
 
     #[test]
+    fn restart_markers_and_stuffed_bytes_belong_to_the_scan() {
+        let (start, end) = SALE.split_at(SALE.len() - 40);
+        for inside in [&[0xff, 0xd0][..], &[0xff, 0xd7], &[0xff, 0x00], &[0xff, 0xff, 0xd3]] {
+            // Taken for a length, the two bytes that follow would reach beyond the end.
+            assert!(picture(&[start, inside, &[0x70, 0x70], end].concat()).complete, "{inside:?}");
+        }
+    }
+
+    #[test]
     fn twelve_bits_are_read_as_such() {
         let mut bytes = SALE.to_vec();
         let sof = bytes.windows(2).position(|pair| pair[0] == 0xff && is_frame(pair[1])).unwrap();
