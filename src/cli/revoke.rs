@@ -4,7 +4,7 @@
 
 use std::io::Write;
 
-use clap::{Args, Subcommand};
+use clap::{Args, ValueEnum};
 
 use super::Failure;
 use super::shell::{Place, close_rooms, open_rooms, shell_client};
@@ -16,42 +16,58 @@ use crate::mint::Revoker;
 /// What to end.
 #[derive(Debug, Args)]
 pub(super) struct RevokeArgs {
-    #[command(subcommand)]
+    /// What is meant: an end to links, or a look at the ends in force.
+    #[arg(value_enum)]
     what: What,
+    /// Which one: a link id, STORE/KEY, a fingerprint, a key id, a client's name, a time such as 2026-11-21T10:20:00Z, or, to lift one, its
+    /// number.
+    which: Option<String>,
     /// Why, for the record.
-    #[arg(long, global = true)]
+    #[arg(long)]
     reason: Option<String>,
     #[command(flatten)]
     place: Place,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum What {
-    /// One link, by its id (lnk_...).
-    Link { id: String },
-    /// Every link to an object, and every mint of one, until it is lifted.
-    Object {
-        /// As STORE/KEY.
-        object: String,
-    },
-    /// Every link to these bytes, and every mint of one, until it is lifted.
-    Fingerprint { fingerprint: String },
-    /// Every link sealed with a key of the keyring.
-    Key { id: String },
-    /// Every link of a client.
-    Client { name: String },
-    /// Every link issued before a time, such as 2026-11-21T10:20:00Z.
-    IssuedBefore { time: String },
+    /// End one link, by its id.
+    Link,
+    /// End every link to an object, and forbid new ones until it is lifted.
+    Object,
+    /// End every link to these bytes, and forbid new ones until it is lifted.
+    Fingerprint,
+    /// End every link sealed with a key of the keyring.
+    Key,
+    /// End every link of a client.
+    Client,
+    /// End every link issued before a time.
+    IssuedBefore,
     /// Show the revocations in force.
     List,
     /// Lift one, by its number.
-    Lift { number: u64 },
+    Lift,
+}
+
+impl What {
+    /// The word of [`Revocation::kind`], for what is one.
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Object => "object",
+            Self::Fingerprint => "fingerprint",
+            Self::Key => "key",
+            Self::Client => "client",
+            Self::IssuedBefore => "issued_before",
+            Self::List | Self::Lift => "",
+        }
+    }
 }
 
 /// Does it, and prints what is now in force.
 pub(super) async fn run(args: &RevokeArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let rooms = open_rooms(&args.place.config).await?;
-    let done = change(&args.what, args.reason.clone(), &rooms.revoker).await;
+    let done = change(args, &rooms.revoker).await;
     close_rooms(&rooms).await?;
     let records = done?;
     if args.place.json {
@@ -63,23 +79,21 @@ pub(super) async fn run(args: &RevokeArgs, out: &mut dyn Write) -> Result<(), Fa
     Ok(())
 }
 
-async fn change(what: &What, reason: Option<String>, revoker: &Revoker) -> Result<Vec<RevocationRecord>, Failure> {
-    let (kind, value) = match what {
-        What::Link { id } => ("link", id),
-        What::Object { object } => ("object", object),
-        What::Fingerprint { fingerprint } => ("fingerprint", fingerprint),
-        What::Key { id } => ("key", id),
-        What::Client { name } => ("client", name),
-        What::IssuedBefore { time } => ("issued_before", time),
-        What::List => return revoker.list().await.map_err(Failure::because),
-        What::Lift { number } => {
-            let lifted = revoker.lift(&shell_client()?, *number).await.map_err(Failure::because)?;
-            let lifted = lifted.ok_or_else(|| Failure::because("no revocation of that number is in force"))?;
-            return Ok(vec![lifted]);
-        }
-    };
-    let revocation = Revocation::parse(kind, value).map_err(Failure::because)?;
-    let record = revoker.revoke(&shell_client()?, revocation, reason).await.map_err(Failure::because)?;
+async fn change(args: &RevokeArgs, revoker: &Revoker) -> Result<Vec<RevocationRecord>, Failure> {
+    if args.what == What::List {
+        return revoker.list().await.map_err(Failure::because);
+    }
+    let which = args.which.as_deref().ok_or_else(|| Failure::because("say which one; see `hallpass revoke --help`"))?;
+    let client = shell_client()?;
+    if args.what == What::Lift {
+        let number =
+            which.parse().map_err(|_| Failure::because("name it by its number; see `hallpass revoke list`"))?;
+        let lifted = revoker.lift(&client, number).await.map_err(Failure::because)?;
+        let lifted = lifted.ok_or_else(|| Failure::because("no revocation of that number is in force"))?;
+        return Ok(vec![lifted]);
+    }
+    let revocation = Revocation::parse(args.what.kind(), which).map_err(Failure::because)?;
+    let record = revoker.revoke(&client, revocation, args.reason.clone()).await.map_err(Failure::because)?;
     Ok(vec![record])
 }
 
@@ -93,7 +107,7 @@ fn rows(records: &[RevocationRecord]) -> Vec<[String; 7]> {
             record.created_at.to_string(),
             match &record.lifted {
                 Some(lifted) => format!("lifted {}", lifted.at),
-                None => or(record.expires_at.map(|time| time.to_string()), "lifted"),
+                None => or(record.expires_at.map(|time| time.to_string()), "it is lifted"),
             },
             record.client.to_string(),
             or(record.reason.clone(), ""),
