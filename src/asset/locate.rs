@@ -1,5 +1,7 @@
 //! What the representation is: everything a decision needs, and no byte of it.
 
+use std::time::Duration;
+
 use super::Permit;
 use crate::http::{BadEntityTag, EntityTag, Validators};
 use crate::mint::{KnownObjects, ObjectId};
@@ -20,7 +22,8 @@ pub(super) struct Located {
 pub(super) async fn locate(permit: &Permit, known: &KnownObjects, now: UnixTime) -> Result<Located, BadEntityTag> {
     let grant = permit.grant();
     let id = ObjectId { store: grant.store.clone(), key: grant.key.clone(), version: grant.version.clone() };
-    let known = known.recall(&id).await.filter(|known| known.fingerprint == grant.fingerprint);
+    let recalled = tokio::time::timeout(RECALL_MAX, known.recall(&id)).await.ok().flatten();
+    let known = recalled.filter(|known| known.fingerprint == grant.fingerprint);
     Ok(Located {
         id,
         etag: EntityTag::strong(&format!("b3-{}", grant.fingerprint.half()))?,
@@ -36,3 +39,6 @@ impl Located {
         Validators { etag: &self.etag, last_modified: self.last_modified, length: self.length }
     }
 }
+
+/// How long a catalog may take to name a digest that no fetcher needs. After it the answer goes out without.
+const RECALL_MAX: Duration = Duration::from_millis(50);

@@ -53,7 +53,7 @@ impl Opener {
         let (known, metrics, id) = (self.known, self.metrics, located.id.clone());
         let on_wrong_bytes = move || {
             metrics.verification_failure();
-            tracing::error!(store = %id.store, key = %id.key, "the store gave other bytes than were minted; the body was aborted");
+            tracing::error!(store = %id.store, key = ?id.key, "the store gave other bytes than were minted; the body was aborted");
             tokio::spawn(async move { known.forget(&id).await });
         };
         let fingerprint = self.permit.grant().fingerprint;

@@ -97,7 +97,7 @@ impl Assets {
         let answer = self.0.deliver(&permit, request, now).await;
         if let Err(AssetError::Origin(error)) = &answer {
             let grant = permit.grant();
-            tracing::warn!(link = %permit.id(), store = %grant.store, key = %grant.key, %error, "a link's bytes could not be read");
+            tracing::warn!(link = %permit.id(), store = %grant.store, key = ?grant.key, %error, "a link's bytes could not be read");
         }
         answer
     }
