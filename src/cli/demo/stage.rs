@@ -13,6 +13,7 @@ use crate::cli::Failure;
 use crate::config::{ClientKey, Loaded, Settings};
 use crate::fetcher::{Profile, Profiles};
 use crate::link::Keyring;
+use crate::media::HeaderKind;
 use crate::telemetry::Sink;
 use crate::value::Clock;
 
@@ -31,7 +32,7 @@ pub(super) struct Stage {
 /// One asset of the demo.
 pub(super) struct Asset {
     pub(super) key: String,
-    pub(super) header: Option<&'static str>,
+    pub(super) header: HeaderKind,
     /// Where the same bytes lie on disk, to compare what was fetched.
     pub(super) file: PathBuf,
 }
@@ -93,12 +94,12 @@ fn settings(sockets: &[TcpListener; 3], root: &Path, key: &ClientKey, dir: &Path
 /// Writes the samples below `root`. One of them is an upload that broke off, which a mint must refuse.
 fn samples(root: &Path) -> Result<Vec<Asset>, Failure> {
     let broken = SAMPLES[0].1.get(..SAMPLES[0].1.len() / 2).unwrap_or_default();
-    let all = SAMPLES.into_iter().chain([("promo/broken-upload.jpg", broken, "image")]);
+    let all = SAMPLES.into_iter().chain([("promo/broken-upload.jpg", broken, HeaderKind::Image)]);
     all.map(|(key, bytes, header)| {
         let file = root.join(key);
         let folder = file.parent().unwrap_or(root);
         std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&file, bytes)).map_err(Failure::because)?;
-        Ok(Asset { key: key.to_owned(), header: Some(header), file })
+        Ok(Asset { key: key.to_owned(), header, file })
     })
     .collect()
 }
@@ -110,7 +111,7 @@ fn found(dir: &Path) -> Result<Vec<Asset>, Failure> {
         let file = entry.map_err(Failure::because)?.path();
         let name = file.file_name().and_then(|name| name.to_str());
         if let (Some(name), true) = (name, file.is_file()) {
-            assets.push(Asset { key: name.to_owned(), header: None, file });
+            assets.push(Asset { key: name.to_owned(), header: header_for(&file), file: file.clone() });
         }
     }
     assets.sort_by(|a, b| a.key.cmp(&b.key));
@@ -118,16 +119,25 @@ fn found(dir: &Path) -> Result<Vec<Asset>, Failure> {
     if assets.is_empty() { Err(in_dir(dir, &"it holds no files")) } else { Ok(assets) }
 }
 
+/// The header that a file of this name is most likely meant for.
+fn header_for(file: &Path) -> HeaderKind {
+    match file.extension().and_then(|ext| ext.to_str()) {
+        Some("jpg" | "jpeg" | "png" | "gif" | "webp") => HeaderKind::Image,
+        Some("mp4" | "3gp" | "mov") => HeaderKind::Video,
+        _ => HeaderKind::Document,
+    }
+}
+
 fn in_dir(dir: &Path, error: &dyn ToString) -> Failure {
     Failure::because(format!("{}: {}", dir.display(), error.to_string()))
 }
 
 /// Media of our own making, each fit for a template header.
-const SAMPLES: [(&str, &[u8], &str); 4] = [
-    ("promo/winter-sale.jpg", include_bytes!("../demo_media/winter-sale.jpg"), "image"),
-    ("billing/receipt.png", include_bytes!("../demo_media/receipt.png"), "image"),
-    ("travel/tour.mp4", include_bytes!("../demo_media/tour.mp4"), "video"),
-    ("sales/price-list.pdf", include_bytes!("../demo_media/price-list.pdf"), "document"),
+const SAMPLES: [(&str, &[u8], HeaderKind); 4] = [
+    ("promo/winter-sale.jpg", include_bytes!("../demo_media/winter-sale.jpg"), HeaderKind::Image),
+    ("billing/receipt.png", include_bytes!("../demo_media/receipt.png"), HeaderKind::Image),
+    ("travel/tour.mp4", include_bytes!("../demo_media/tour.mp4"), HeaderKind::Video),
+    ("sales/price-list.pdf", include_bytes!("../demo_media/price-list.pdf"), HeaderKind::Document),
 ];
 /// A tour through more would be no tour.
 const MOST_SHOWN: usize = 12;

@@ -56,6 +56,9 @@ impl<'a> Tour<'a> {
         let shown = Shown { key: asset.key.clone(), id: text(&answer, "id"), url: text(&answer, "url") };
         writeln!(self.out, "  link          {}", shown.url)?;
         writeln!(self.out, "  lives until   {}", text(&answer, "expires_at"))?;
+        for warning in answer.get("warnings").and_then(Value::as_array).into_iter().flatten() {
+            writeln!(self.out, "  warning       {}: {}", text(warning, "code"), text(warning, "message"))?;
+        }
         self.fetches(asset, &shown).await?;
         writeln!(self.out)?;
         Ok(Some(shown))
