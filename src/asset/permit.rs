@@ -4,7 +4,7 @@ use crate::fetcher::{Profile, RequestFacts, Verdict};
 use crate::link::{Grant, LinkId, Revocations, VerifiedGrant};
 use crate::value::UnixTime;
 
-/// A verified grant in the hands of an admitted fetcher. Only [`admit`] makes one, and nothing reads bytes without it.
+/// A verified grant in the hands of an admitted fetcher. Only `admit` makes one, and nothing reads bytes without it.
 #[derive(Clone, Debug)]
 pub struct Permit(VerifiedGrant);
 

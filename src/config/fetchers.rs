@@ -20,7 +20,7 @@ use crate::value::ProfileName;
 pub struct FetcherSettings {
     /// The profile, without what `networks_file` holds.
     pub profile: Profile,
-    /// The file with the list of its networks; [`load`](super::load) reads it into the profile.
+    /// The file with the list of its networks; [`load`](super::load()) reads it into the profile.
     pub networks_file: Option<PathBuf>,
 }
 

@@ -1,6 +1,6 @@
 //! Settings: TOML as written becomes settings as meant, or all that is wrong with it at once.
 //!
-//! [`Settings::from_toml`] is the pure core: text, environment and directory in, settings or [`Faults`] out. [`load`] reads the files around it.
+//! [`Settings::from_toml`] is the pure core: text, environment and directory in, settings or [`Faults`] out. [`load()`] reads the files around it.
 //! Every fault names a key path and says what to do; none repeats a value, for it may be a secret. Nothing here acts: the rooms
 //! that are set up by these structs do.
 //!

@@ -58,7 +58,7 @@ pub struct Settings {
 impl Settings {
     /// The settings that `text` means, with the `HALLPASS_` variables of `environment` over it. Relative paths begin in `base_dir`.
     ///
-    /// It opens nothing: a setting that names a secret's file is a fault here, and [`load`](super::load) reads it.
+    /// It opens nothing: a setting that names a secret's file is a fault here, and [`load`](super::load()) reads it.
     pub fn from_toml(text: &str, environment: &BTreeMap<String, String>, base_dir: &Path) -> Result<Self, Faults> {
         let read_secret = |_: &Path| Err("names a file, and no file is read here".to_owned());
         let context = Context { base_dir: base_dir.to_owned(), read_secret: &read_secret };

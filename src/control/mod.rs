@@ -1,6 +1,6 @@
 //! The API for our own systems: mint, look, revoke, inspect. DESIGN: "Minting (control listener)".
 //!
-//! A handler gets its client only as a [`May`](caller::May) of the action it names, and that exists only after the key was
+//! A handler gets its client only as a `May` of the action it names, and that exists only after the key was
 //! matched and the action found among the client's; the body is read afterwards. Everything that can go wrong leaves as a
 //! problem (RFC 9457) through the one table in `problems`. Link URLs are credentials: they are in the answer to a mint, and nowhere else.
 //!

@@ -2,7 +2,7 @@
 //!
 //! Two halves that never meet in one function. *Inspect* turns bytes into [`Facts`], streaming, in bounded memory, reading headers
 //! only: no allocation follows a size that the content declares. *Judge* turns facts and a request into a media type
-//! ([`decide_type`]) and into findings ([`preflight`]), and never sees a byte, so it can run again on facts of years ago.
+//! ([`decide_type`]) and into findings ([`preflight()`]), and never sees a byte, so it can run again on facts of years ago.
 //! This room is pure, panics on no input, and imports only `value`.
 
 mod facts;

@@ -1,7 +1,7 @@
 //! Minting: from a request for a link to the link itself, and back.
 //!
 //! A link is minted only for bytes that were read, hashed, sniffed and checked. [`Minter`] tells that story; [`KnownObjects`] remembers
-//! what was read, so that it is read once; [`Revoker`] ends links early; [`inspect`] says what a link would be worth today.
+//! what was read, so that it is read once; [`Revoker`] ends links early; [`inspect()`] says what a link would be worth today.
 //!
 //! It imports the rooms whose meeting a mint is: `link`, `media`, `origin`, `catalog` and `telemetry`.
 
