@@ -129,6 +129,7 @@ fn ops_parts(rooms: &Rooms, readiness: &Readiness) -> OpsParts {
         readiness: readiness.clone(),
         catalog: rooms.catalog.clone(),
         stores: rooms.stores.clone(),
+        store_counters: rooms.store_counters.clone(),
         profiles: rooms.profiles.clone(),
         clock: rooms.clock.clone(),
     }

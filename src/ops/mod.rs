@@ -6,6 +6,7 @@
 //! Imports `value`, `telemetry`, `fetcher`, `origin` and `catalog`.
 
 mod checks;
+mod origin;
 mod readiness;
 mod router;
 

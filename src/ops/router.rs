@@ -13,9 +13,10 @@ use serde_json::json;
 
 use super::Readiness;
 use super::checks::{Check, Checks};
+use super::origin::Told;
 use crate::catalog::Catalog;
 use crate::fetcher::Profiles;
-use crate::origin::Stores;
+use crate::origin::{StoreCounters, Stores};
 use crate::telemetry::{CONTENT_TYPE as OPEN_METRICS, Metrics};
 use crate::value::{Clock, Live};
 
@@ -29,6 +30,8 @@ pub struct OpsParts {
     pub catalog: Catalog,
     /// The stores in force, of which one must answer.
     pub stores: Live<Stores>,
+    /// What those stores were asked.
+    pub store_counters: StoreCounters,
     /// The fetcher profiles in force, whose network lists age.
     pub profiles: Live<Profiles>,
     /// The clock.
@@ -38,13 +41,14 @@ pub struct OpsParts {
 struct Ops {
     parts: OpsParts,
     checks: Checks,
+    stores_told: Told,
     /// How many of the catalog's lost records are in the metrics already.
     lost: AtomicU64,
 }
 
 /// Liveness, readiness and metrics.
 pub fn router(parts: OpsParts) -> Router {
-    let ops = Ops { parts, checks: Checks::default(), lost: AtomicU64::new(0) };
+    let ops = Ops { parts, checks: Checks::default(), stores_told: Told::default(), lost: AtomicU64::new(0) };
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
@@ -81,6 +85,7 @@ impl Ops {
         metrics.catalog_write_lag(catalog.last_lag);
         let told = self.lost.fetch_max(catalog.dropped, Ordering::Relaxed);
         metrics.fetch_records_dropped(catalog.dropped.saturating_sub(told));
+        self.stores_told.add(&self.parts.store_counters, metrics);
         let now = self.parts.clock.now();
         for (name, profile) in self.parts.profiles.get().iter() {
             if let Some(list) = &profile.networks {

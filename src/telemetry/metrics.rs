@@ -204,9 +204,11 @@ impl ProfileMetrics {
 }
 
 impl StoreMetrics {
-    /// Counts a read from the store.
-    pub fn read(&self, outcome: &'static str) {
-        self.reads.at([outcome]).inc();
+    /// Counts reads of the store that ended so; an outcome that never came has no series.
+    pub fn reads(&self, outcome: &'static str, count: u64) {
+        if count > 0 {
+            self.reads.at([outcome]).inc_by(count);
+        }
     }
 
     /// Counts bytes that the store sent.
@@ -286,7 +288,7 @@ mod tests {
         metrics.profile("meta").verdict("match", "inside", "admitted");
         metrics.profile("meta").verdict("match", "inside", "admitted");
         metrics.profile("meta").list_age(Duration::from_mins(1));
-        metrics.store("media").read("done");
+        metrics.store("media").reads("done", 1);
         metrics.store("media").bytes(7);
         let public = metrics.listener("public");
         public.opened();
