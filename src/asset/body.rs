@@ -1,0 +1,76 @@
+//! The body of an answer, as hyper wants it.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt};
+use http_body::{Body, Frame, SizeHint};
+
+use super::DeliveryError;
+
+/// The body of an answer on the public listener: nothing, a few bytes of ours, or an asset on its way.
+pub struct AssetBody(Kind);
+
+enum Kind {
+    Bytes(Bytes),
+    Stream { stream: BoxStream<'static, Result<Bytes, DeliveryError>>, left: u64 },
+}
+
+impl AssetBody {
+    /// No bytes at all.
+    pub const fn empty() -> Self {
+        Self(Kind::Bytes(Bytes::new()))
+    }
+
+    /// These bytes.
+    pub const fn of(bytes: Bytes) -> Self {
+        Self(Kind::Bytes(bytes))
+    }
+
+    /// A stream that will yield `length` bytes, or end in an error.
+    pub(super) fn stream(stream: BoxStream<'static, Result<Bytes, DeliveryError>>, length: u64) -> Self {
+        Self(Kind::Stream { stream, left: length })
+    }
+
+    /// How many bytes are still to come.
+    pub fn left(&self) -> u64 {
+        match &self.0 {
+            Kind::Bytes(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            Kind::Stream { left, .. } => *left,
+        }
+    }
+}
+
+impl Body for AssetBody {
+    type Data = Bytes;
+    type Error = DeliveryError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, DeliveryError>>> {
+        match &mut self.0 {
+            Kind::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Kind::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Kind::Stream { stream, left } => match ready!(stream.poll_next_unpin(context)) {
+                Some(Ok(bytes)) => {
+                    *left = left.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+                    Poll::Ready(Some(Ok(Frame::data(bytes))))
+                }
+                Some(Err(error)) => Poll::Ready(Some(Err(error))),
+                // A short body that ends without an error would end cleanly over HTTP/2.
+                None if *left > 0 => Poll::Ready(Some(Err(DeliveryError::Short))),
+                None => Poll::Ready(None),
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left() == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left())
+    }
+}

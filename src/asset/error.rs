@@ -1,0 +1,99 @@
+//! Why an asset request did not get an asset, and the one table of what the fetcher is told.
+//!
+//! A link that did not open learns nothing but that: every such reason has the same face. Only the holder of a link of ours learns
+//! more, and even then never where our storage is or what it said.
+
+use ::http::StatusCode;
+use ::http::header::CONTENT_RANGE;
+
+use crate::http::{Problem, ProblemKind, content_range_unsatisfied};
+use crate::link::Denial;
+use crate::origin::OriginError;
+
+/// Why an asset request did not get an asset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AssetError {
+    /// The link is not believed.
+    Denied(Denial),
+    /// The link is good and the fetcher is not admitted.
+    Refused,
+    /// The request's own conditions are not met.
+    PreconditionFailed,
+    /// No range that was asked for exists.
+    RangeUnsatisfiable {
+        /// The content's length, in bytes.
+        length: u64,
+    },
+    /// The store gave no bytes.
+    Origin(OriginError),
+}
+
+impl From<OriginError> for AssetError {
+    fn from(error: OriginError) -> Self {
+        Self::Origin(error)
+    }
+}
+
+impl AssetError {
+    /// What the fetcher is told.
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::Denied(Denial::Invalid(_)) => {
+                LINK_INVALID.because("This is not a link of ours, or it was changed on its way.")
+            }
+            Self::Denied(Denial::Expired { at }) => {
+                LINK_EXPIRED.because(format!("The link ended at {at}. Mint a new one."))
+            }
+            Self::Denied(Denial::Revoked(_)) => LINK_REVOKED.because("The link was ended by its owner."),
+            Self::Refused => FETCHER_REFUSED.because("The link is good, but not for this fetcher."),
+            Self::PreconditionFailed => PRECONDITION_FAILED.because("The asset is not the one you asked for."),
+            Self::RangeUnsatisfiable { length } => RANGE_UNSATISFIABLE
+                .because(format!("The asset has {length} bytes, and none of them is in the range."))
+                .with_field(CONTENT_RANGE, content_range_unsatisfied(*length)),
+            Self::Origin(error) => origin_problem(error),
+        }
+    }
+}
+
+/// The store's own words stay with us.
+fn origin_problem(error: &OriginError) -> Problem {
+    match error {
+        OriginError::NotFound | OriginError::Changed => {
+            CONTENT_CHANGED.because("The asset was overwritten or deleted after the link was minted. Mint a new one.")
+        }
+        OriginError::Timeout(_) => ORIGIN_TIMEOUT.because("The storage did not answer in time. Try again."),
+        OriginError::Unavailable(_)
+        | OriginError::Denied(_)
+        | OriginError::Failed(_)
+        | OriginError::Unaddressable(_) => ORIGIN_FAILED.because("The storage could not be read. Try again."),
+    }
+}
+
+const LINK_INVALID: ProblemKind = ProblemKind::new(StatusCode::FORBIDDEN, "link-invalid", "The link is not valid");
+const LINK_EXPIRED: ProblemKind = ProblemKind::new(StatusCode::GONE, "link-expired", "The link has expired");
+const LINK_REVOKED: ProblemKind = ProblemKind::new(StatusCode::GONE, "link-revoked", "The link was revoked");
+const FETCHER_REFUSED: ProblemKind =
+    ProblemKind::new(StatusCode::FORBIDDEN, "fetcher-refused", "The fetcher is not admitted");
+const CONTENT_CHANGED: ProblemKind = ProblemKind::new(StatusCode::GONE, "content-changed", "The content has changed");
+const PRECONDITION_FAILED: ProblemKind =
+    ProblemKind::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", "A precondition failed");
+const RANGE_UNSATISFIABLE: ProblemKind =
+    ProblemKind::new(StatusCode::RANGE_NOT_SATISFIABLE, "range-unsatisfiable", "The range cannot be satisfied");
+const ORIGIN_TIMEOUT: ProblemKind =
+    ProblemKind::new(StatusCode::GATEWAY_TIMEOUT, "origin-timeout", "The storage did not answer in time");
+/// The storage could not be read.
+pub const ORIGIN_FAILED: ProblemKind =
+    ProblemKind::new(StatusCode::BAD_GATEWAY, "origin-failed", "The storage could not be read");
+/// The request makes no sense.
+pub const BAD_REQUEST: ProblemKind = ProblemKind::new(StatusCode::BAD_REQUEST, "bad-request", "The request is bad");
+/// The request is for a host that is not ours.
+pub const MISDIRECTED: ProblemKind =
+    ProblemKind::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", "This host is not served here");
+/// There is nothing at this path.
+pub const NOT_FOUND: ProblemKind = ProblemKind::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here");
+/// The method is known and not allowed here.
+pub const METHOD_NOT_ALLOWED: ProblemKind =
+    ProblemKind::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method is not allowed");
+/// The method is not known.
+pub const NOT_IMPLEMENTED: ProblemKind =
+    ProblemKind::new(StatusCode::NOT_IMPLEMENTED, "not-implemented", "The method is not known");

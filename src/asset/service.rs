@@ -1,0 +1,175 @@
+//! The steps of an asset request, in their order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::{HeaderMap, Response};
+
+use super::believe::believe;
+use super::locate::{Located, locate};
+use super::open::Opener;
+use super::permit::admit;
+use super::reply::{Content, Reply};
+use super::{AssetBody, AssetError, Permit};
+use crate::fetcher::{ClientAddr, Profiles, RequestFacts, Verdict};
+use crate::http::{Decision, Multipart, Retrieval, decide};
+use crate::link::{LinkBounds, LinkPath, Revocations, Seals, VerifiedGrant};
+use crate::mint::KnownObjects;
+use crate::origin::{OriginError, Stores};
+use crate::telemetry::Metrics;
+use crate::value::{Clock, Live, UnixTime};
+
+/// Answers asset requests.
+#[derive(Clone)]
+pub struct Assets(Arc<AssetParts>);
+
+/// What asset requests are answered with.
+pub struct AssetParts {
+    /// The clock.
+    pub clock: Clock,
+    /// The keys in force.
+    pub seals: Live<Seals>,
+    /// How long links live.
+    pub bounds: LinkBounds,
+    /// Which links have ended early.
+    pub revocations: Arc<Revocations>,
+    /// The fetcher profiles in force.
+    pub profiles: Live<Profiles>,
+    /// The stores in force.
+    pub stores: Live<Stores>,
+    /// What is known of objects' content.
+    pub known: KnownObjects,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// How long a body may go on after its link has ended.
+    pub body_max: Duration,
+}
+
+/// What a request for an asset says.
+#[derive(Clone, Copy)]
+pub struct AssetRequest<'a> {
+    /// The path, as it was sent.
+    pub path: &'a str,
+    /// GET or HEAD.
+    pub method: Retrieval,
+    /// All header fields.
+    pub headers: &'a HeaderMap,
+    /// Where the fetcher is.
+    pub client: ClientAddr,
+}
+
+/// What became known of a request on its way, for whoever accounts for it.
+#[derive(Debug, Default)]
+pub struct Story {
+    /// The link's id, where the path had the shape of one.
+    pub link: Option<crate::link::LinkId>,
+    /// The grant, where it was believed.
+    pub grant: Option<VerifiedGrant>,
+    /// What was thought of the fetcher.
+    pub verdict: Option<Verdict>,
+    /// Why there was no asset, as a metric label.
+    pub denial: Option<&'static str>,
+}
+
+impl Assets {
+    /// Answers with these parts.
+    pub fn new(parts: AssetParts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Answers one request, and tells in `story` what became known on the way.
+    pub async fn answer(
+        &self,
+        request: &AssetRequest<'_>,
+        story: &mut Story,
+    ) -> Result<Response<AssetBody>, AssetError> {
+        let now = self.0.clock.now();
+        story.link = LinkPath::parse(request.path).ok().map(|path| path.id());
+        let grant = self.believe(request, now).inspect_err(|error| story.denial = Some(error.label()))?;
+        story.grant = Some(grant.clone());
+        let permit = self.admit(grant, request, story, now)?;
+        let answer = self.0.deliver(&permit, request, now).await;
+        if let Err(AssetError::Origin(error)) = &answer {
+            let grant = permit.grant();
+            tracing::warn!(link = %permit.id(), store = %grant.store, key = %grant.key, %error, "a link's bytes could not be read");
+        }
+        answer
+    }
+
+    fn believe(&self, request: &AssetRequest<'_>, now: UnixTime) -> Result<VerifiedGrant, AssetError> {
+        let parts = &self.0;
+        believe(request.path, &parts.seals.get(), &parts.bounds, &parts.revocations, now).map_err(AssetError::Denied)
+    }
+
+    fn admit(
+        &self,
+        grant: VerifiedGrant,
+        request: &AssetRequest<'_>,
+        story: &mut Story,
+        now: UnixTime,
+    ) -> Result<Permit, AssetError> {
+        let profiles = self.0.profiles.get();
+        // A profile that a reload took away admits nobody.
+        let Some(profile) = profiles.get(&grant.grant().profile) else {
+            story.denial = Some("no-profile");
+            return Err(AssetError::Refused);
+        };
+        let facts = RequestFacts { method: request.method.as_str(), headers: request.headers, client: request.client };
+        let (verdict, permit) = admit(grant, profile, &facts, now);
+        if permit.is_none() {
+            story.denial = Some("fetcher");
+        }
+        story.verdict = Some(verdict);
+        permit.ok_or(AssetError::Refused)
+    }
+}
+
+impl AssetParts {
+    async fn deliver(
+        &self,
+        permit: &Permit,
+        request: &AssetRequest<'_>,
+        now: UnixTime,
+    ) -> Result<Response<AssetBody>, AssetError> {
+        let located = locate(permit, &self.known, now).await.map_err(|_| impossible())?;
+        let decision = decide(request.method, request.headers, &located.validators());
+        let reply = Reply::new(permit, &located, now);
+        match decision {
+            Decision::NotModified => return Ok(reply.not_modified()),
+            Decision::PreconditionFailed => return Err(AssetError::PreconditionFailed),
+            Decision::RangeUnsatisfiable => return Err(AssetError::RangeUnsatisfiable { length: located.length }),
+            Decision::Whole | Decision::Part(_) | Decision::Parts(_) => {}
+        }
+        let opener = Opener::new(permit.clone(), self, now)?;
+        if request.method == Retrieval::Head {
+            opener.probe(&located).await?;
+            return Ok(reply.content(&Content::Whole, AssetBody::empty()));
+        }
+        open(decision, opener, &located, permit, &reply).await
+    }
+}
+
+async fn open(
+    decision: Decision,
+    opener: Opener,
+    located: &Located,
+    permit: &Permit,
+    reply: &Reply<'_>,
+) -> Result<Response<AssetBody>, AssetError> {
+    match decision {
+        Decision::Part(span) => Ok(reply.content(&Content::Part(span), opener.part(span).await?)),
+        Decision::Parts(spans) => {
+            let grant = permit.grant();
+            let boundary = grant.fingerprint.half();
+            let frame =
+                Multipart::new(&spans, located.length, &grant.media_type, &boundary).map_err(|_| impossible())?;
+            Ok(reply.content(&Content::Parts(&frame), opener.parts(&frame).await?))
+        }
+        _ => Ok(reply.content(&Content::Whole, opener.whole(located).await?)),
+    }
+}
+
+/// A fingerprint's hexadecimal digits are always an entity tag and a boundary.
+fn impossible() -> AssetError {
+    AssetError::Origin(OriginError::Failed("a fingerprint could not be written".to_owned()))
+}

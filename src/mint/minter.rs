@@ -1,0 +1,311 @@
+//! The story of a mint: settle the wish, locate the object, know its content, check it, seal.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::future::Cache;
+
+use super::reading::Reading;
+use super::request::Asker;
+use super::{Known, KnownObjects, MintError, MintRequest, MintWarning, Minted, ObjectId};
+use crate::catalog::{Catalog, MintRecord};
+use crate::link::{Grant, Link, LinkBounds, Revocations, Seals, Validity};
+use crate::media::{self, HeaderKind, TypeRequest};
+use crate::origin::{ObjectMeta, Origin, Stores};
+use crate::telemetry::Metrics;
+use crate::value::{
+    ClientName, Clock, FileName, Live, MediaType, ObjectKey, ProfileName, StoreName, UnixTime, random_bytes,
+};
+
+/// Makes links.
+#[derive(Clone)]
+pub struct Minter(Arc<Inner>);
+
+struct Inner {
+    parts: MinterParts,
+    settings: MintSettings,
+    /// What a store said of an object, believed for `fresh_for`; one question at a time for each object.
+    heads: Cache<(StoreName, ObjectKey), Arc<ObjectMeta>>,
+    reading: Arc<Reading>,
+}
+
+/// What a minter works with.
+pub struct MinterParts {
+    /// The clock.
+    pub clock: Clock,
+    /// The stores, as the settings in force have them.
+    pub stores: Live<Stores>,
+    /// The keys, as the keyring in force has them.
+    pub seals: Live<Seals>,
+    /// What else the settings in force allow.
+    pub policy: Live<MintPolicy>,
+    /// How long links live.
+    pub bounds: LinkBounds,
+    /// Which links have ended early.
+    pub revocations: Arc<Revocations>,
+    /// What was read before.
+    pub known: KnownObjects,
+    /// Where mints are recorded.
+    pub catalog: Catalog,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The limits of a minter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MintSettings {
+    /// How long a client waits for a first read.
+    pub mint_timeout: Duration,
+    /// How long what a store said of an object is believed.
+    pub fresh_for: Duration,
+    /// The largest object, in bytes.
+    pub object_max: u64,
+    /// How many first reads run at once.
+    pub first_reads: usize,
+}
+
+/// What a mint may name; replaced by a reload.
+#[derive(Clone, Debug, Default)]
+pub struct MintPolicy {
+    /// The fetcher profiles that exist.
+    pub profiles: HashSet<ProfileName>,
+    /// The stores whose active content (HTML, SVG, scripts) may be served, as a download.
+    pub active_content: HashSet<StoreName>,
+}
+
+impl Minter {
+    /// A minter of these parts, within these limits.
+    pub fn new(parts: MinterParts, settings: MintSettings) -> Self {
+        let heads = Cache::builder().max_capacity(HEADS).time_to_live(settings.fresh_for).build();
+        let reading = Arc::new(Reading::new(parts.known.clone(), settings.first_reads));
+        Self(Arc::new(Inner { parts, settings, heads, reading }))
+    }
+
+    /// Mints a link for `client`, or says why not.
+    pub async fn mint(&self, client: &ClientName, request: &MintRequest) -> Result<Minted, MintError> {
+        let minted = self.0.mint(Asker { client, request }).await;
+        self.0.parts.metrics.mint(minted.as_ref().map_or_else(MintError::label, |_| "minted"));
+        if let Err(MintError::Store(error)) = &minted {
+            tracing::error!(store = %request.store, %error, "a mint could not read its store");
+        }
+        minted
+    }
+}
+
+impl Inner {
+    async fn mint(&self, asker: Asker<'_>) -> Result<Minted, MintError> {
+        let request = asker.request;
+        let ttl = self.parts.bounds.ttl(request.ttl)?;
+        let policy = self.parts.policy.keep();
+        if !policy.profiles.contains(&request.fetcher) {
+            return Err(MintError::NoSuchFetcher(request.fetcher.clone()));
+        }
+        let (meta, known) = self.content(request).await?;
+        let checked = check(request, &meta, &known, policy.active_content.contains(&request.store))?;
+        self.seal(&asker, ttl, &meta, &known, checked)
+    }
+
+    /// Where the object lies now, and what its content is.
+    async fn content(&self, request: &MintRequest) -> Result<(Arc<ObjectMeta>, Arc<Known>), MintError> {
+        let stores = self.parts.stores.keep();
+        let store = stores.get(&request.store).ok_or_else(|| MintError::NoSuchStore(request.store.clone()))?;
+        let meta = self.locate(store, request).await?;
+        if let Some(coding) = &meta.content_encoding {
+            return Err(MintError::ContentEncoded(coding.clone()));
+        }
+        if meta.length > self.settings.object_max {
+            return Err(MintError::TooLarge { length: meta.length, limit: self.settings.object_max });
+        }
+        let id =
+            ObjectId { store: request.store.clone(), key: request.key.clone(), version: meta.version.clone() };
+        let known = match self.parts.known.recall(&id).await {
+            Some(known) => known,
+            None => self.first_read(store, &id, meta.length).await?,
+        };
+        Ok((meta, known))
+    }
+
+    async fn locate(&self, store: &Arc<dyn Origin>, request: &MintRequest) -> Result<Arc<ObjectMeta>, MintError> {
+        let object = (request.store.clone(), request.key.clone());
+        let ask = async { store.head(&request.key).await.map(Arc::new) };
+        self.heads.try_get_with(object, ask).await.map_err(|error| (*error).clone().into())
+    }
+
+    async fn first_read(&self, store: &Arc<dyn Origin>, id: &ObjectId, length: u64) -> Result<Arc<Known>, MintError> {
+        let flight = self.reading.join(store, id, length);
+        match tokio::time::timeout(self.settings.mint_timeout, flight).await {
+            Ok(Ok(known)) => Ok(known),
+            Ok(Err(failure)) => {
+                // The store may hold another version by now.
+                self.heads.invalidate(&(id.store.clone(), id.key.clone())).await;
+                Err(failure.into())
+            }
+            Err(_) => Err(MintError::StillReading { retry_after: ASK_AGAIN }),
+        }
+    }
+
+    fn seal(
+        &self,
+        asker: &Asker<'_>,
+        ttl: Duration,
+        meta: &ObjectMeta,
+        known: &Known,
+        checked: Checked,
+    ) -> Result<Minted, MintError> {
+        let now = self.parts.clock.now();
+        let validity = self.parts.bounds.validity(now, ttl);
+        let mut grant = grant(asker, validity, meta, known, &checked);
+        if asker.request.unique {
+            make_unique(&mut grant, now)?;
+        }
+        let link = self.seal_unrevoked(&mut grant, now)?;
+        let mut warnings = checked.warnings;
+        warnings.extend(length_warning(&link));
+        self.record(asker, &link, &grant, checked.header, now);
+        Ok(Minted { link, grant, sha256: known.sha256, header: checked.header, warnings })
+    }
+
+    /// Seals the grant; if that would repeat a link that was revoked, seals another one in its place.
+    fn seal_unrevoked(&self, grant: &mut Grant, now: UnixTime) -> Result<Link, MintError> {
+        let seals = self.parts.seals.keep();
+        let revocations = &self.parts.revocations;
+        let key = seals.active_key().ok_or(crate::link::SealError::Cipher)?;
+        if let Some(standing) = revocations.ask(|set| set.standing(key, grant)) {
+            return Err(MintError::Revoked(standing));
+        }
+        let link = seals.seal(grant)?;
+        if revocations.ask(|set| set.ending(link.id(), key, grant)).is_none() {
+            return Ok(link);
+        }
+        make_unique(grant, now)?;
+        Ok(seals.seal(grant)?)
+    }
+
+    fn record(&self, asker: &Asker<'_>, link: &Link, grant: &Grant, header: HeaderKind, now: UnixTime) {
+        let key_id = self.parts.seals.get().active_key().map(|id| id.to_string()).unwrap_or_default();
+        self.parts.catalog.record_mint(MintRecord {
+            id: link.id().to_string(),
+            store: grant.store.clone(),
+            key: grant.key.clone(),
+            version: grant.version.clone(),
+            fingerprint: grant.fingerprint,
+            length: grant.length,
+            last_modified: Some(grant.last_modified),
+            client: grant.client.clone(),
+            reference: asker.request.reference.clone(),
+            issued: grant.issued,
+            expires: grant.expires,
+            media_type: grant.media_type.clone(),
+            name: Some(grant.name.clone()),
+            profile: grant.profile.clone(),
+            cache: grant.cache.as_str().into(),
+            header: asker.request.header.map(|_| header.as_str().into()),
+            unique: grant.nonce.is_some(),
+            key_id,
+            minted_at: now,
+        });
+    }
+}
+
+/// What the checks of an asset's content settled.
+struct Checked {
+    media_type: MediaType,
+    name: FileName,
+    header: HeaderKind,
+    warnings: Vec<MintWarning>,
+}
+
+fn check(
+    request: &MintRequest,
+    meta: &ObjectMeta,
+    known: &Known,
+    allow_active: bool,
+) -> Result<Checked, MintError> {
+    let key_name: Option<FileName> = request.key.last_segment().parse().ok();
+    let called = request.filename.as_ref().or(key_name.as_ref());
+    let stored = meta.media_type.as_deref().and_then(|text| text.parse().ok());
+    let media_type = media::decide_type(
+        &known.facts,
+        &TypeRequest {
+            declared: request.content_type.as_ref(),
+            extension: called.and_then(FileName::extension),
+            stored: stored.as_ref(),
+            allow_active,
+        },
+    )?;
+    let name = file_name(request.filename.as_ref(), key_name.as_ref(), &media_type);
+    let findings = media::preflight(&known.facts, request.header, &media_type, name.extension());
+    if !findings.refusals.is_empty() {
+        return Err(MintError::Preflight(findings.refusals));
+    }
+    let warnings = findings.warnings.into_iter().map(|w| MintWarning { code: w.code, message: w.message }).collect();
+    let header = request.header.unwrap_or_else(|| HeaderKind::fitting(&media_type));
+    Ok(Checked { media_type, name, header, warnings })
+}
+
+/// The name as the client wishes; else a plain one of the media kind, so that the URL does not tell how our storage is laid out. The
+/// extension is the wish's, else the media type's, else the key's.
+fn file_name(wish: Option<&FileName>, key_name: Option<&FileName>, media_type: &MediaType) -> FileName {
+    let kind = media::stem_for(media_type);
+    let stem = wish.map_or(kind, FileName::stem);
+    let ext = wish
+        .and_then(FileName::extension)
+        .or_else(|| media::extension_for(media_type))
+        .or_else(|| key_name.and_then(FileName::extension))
+        .unwrap_or("bin");
+    let name = format!("{stem}.{ext}").parse();
+    name.unwrap_or_else(|_| fallback_name(kind, wish))
+}
+
+/// A wish without an extension that is too long to be given one keeps its own text.
+fn fallback_name(kind: &str, wish: Option<&FileName>) -> FileName {
+    match wish {
+        Some(wish) => wish.clone(),
+        None => FileName::plain(kind),
+    }
+}
+
+fn grant(asker: &Asker<'_>, validity: Validity, meta: &ObjectMeta, known: &Known, checked: &Checked) -> Grant {
+    let request = asker.request;
+    Grant {
+        store: request.store.clone(),
+        key: request.key.clone(),
+        version: meta.version.clone(),
+        length: known.length,
+        last_modified: meta.last_modified,
+        fingerprint: known.fingerprint,
+        media_type: checked.media_type.clone(),
+        name: checked.name.clone(),
+        cache: request.cache,
+        profile: request.fetcher.clone(),
+        client: asker.client.clone(),
+        issued: validity.issued,
+        expires: validity.expires,
+        nonce: None,
+    }
+}
+
+/// Makes the link unlike every other. It is then issued now, not with its window: so "everything issued before now is revoked"
+/// means what it says.
+fn make_unique(grant: &mut Grant, now: UnixTime) -> Result<(), MintError> {
+    grant.nonce = Some(random_bytes()?);
+    grant.issued = now;
+    Ok(())
+}
+
+fn length_warning(link: &Link) -> Option<MintWarning> {
+    let length = link.url().len();
+    (length > Link::LONG).then(|| MintWarning {
+        code: "link-long",
+        message: format!(
+            "The link has {length} characters; some middle tiers cut at {}. A shorter object key makes a shorter link.",
+            Link::LONG
+        ),
+    })
+}
+
+/// When to ask again for an object that is being read.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// How many objects' metadata are believed at once, for `fresh_for` each.
+const HEADS: u64 = 50_000;

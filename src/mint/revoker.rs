@@ -1,0 +1,87 @@
+//! Ending links early, so that it holds before the answer is given and after a crash.
+
+use std::sync::Arc;
+
+use crate::catalog::{Catalog, CatalogError, NewRevocation, RevocationRecord, WhichRevocations};
+use crate::link::{LinkBounds, Revocation, RevocationSet, Revocations};
+use crate::value::{ClientName, Clock};
+
+/// Makes and lifts revocations: in the catalog first, then in force.
+#[derive(Clone)]
+pub struct Revoker {
+    catalog: Catalog,
+    in_force: Arc<Revocations>,
+    bounds: LinkBounds,
+    clock: Clock,
+}
+
+/// Why nothing was revoked.
+#[derive(Debug, thiserror::Error)]
+pub enum RevokeError {
+    /// "Issued before" a time that has not come would forbid every mint until then.
+    #[error("issued_before lies in the future; give a time that has passed, such as now")]
+    FutureTime,
+    /// The catalog could not write it down, so it would not survive.
+    #[error("the revocation could not be committed and is not in force")]
+    Catalog(#[from] CatalogError),
+}
+
+impl Revoker {
+    /// A revoker that keeps `in_force` and `catalog` alike.
+    pub const fn new(catalog: Catalog, in_force: Arc<Revocations>, bounds: LinkBounds, clock: Clock) -> Self {
+        Self { catalog, in_force, bounds, clock }
+    }
+
+    /// Revokes. When it returns, the revocation is on disk and in force.
+    pub async fn revoke(
+        &self,
+        client: &ClientName,
+        revocation: Revocation,
+        reason: Option<String>,
+    ) -> Result<RevocationRecord, RevokeError> {
+        let now = self.clock.now();
+        if matches!(revocation, Revocation::IssuedBefore(time) if time > now) {
+            return Err(RevokeError::FutureTime);
+        }
+        let record = self
+            .catalog
+            .revoke(NewRevocation {
+                kind: revocation.kind().to_owned(),
+                value: revocation.value(),
+                reason,
+                client: client.clone(),
+                expires_at: revocation.lapses().then(|| now.plus(self.bounds.longest_life())),
+            })
+            .await?;
+        self.in_force.insert(revocation);
+        Ok(record)
+    }
+
+    /// Lifts a revocation; `None` when none of that number is in force.
+    pub async fn lift(&self, client: &ClientName, id: u64) -> Result<Option<RevocationRecord>, RevokeError> {
+        let lifted = self.catalog.lift(id, client).await?;
+        if lifted.is_some() {
+            self.refresh().await?;
+        }
+        Ok(lifted)
+    }
+
+    /// The revocations in force, oldest first.
+    pub async fn list(&self) -> Result<Vec<RevocationRecord>, RevokeError> {
+        Ok(self.catalog.revocations(WhichRevocations::Active).await?)
+    }
+
+    /// Puts in force what the catalog holds: at the start, and whenever another process may have written to it.
+    pub async fn refresh(&self) -> Result<(), RevokeError> {
+        let records = self.list().await?;
+        let set: RevocationSet = records.iter().filter_map(read_record).collect();
+        self.in_force.replace(set);
+        Ok(())
+    }
+}
+
+fn read_record(record: &RevocationRecord) -> Option<Revocation> {
+    Revocation::parse(&record.kind, &record.value)
+        .inspect_err(|_| tracing::error!(id = record.id, kind = %record.kind, "a revocation in the catalog cannot be read and is not in force"))
+        .ok()
+}
