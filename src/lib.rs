@@ -6,3 +6,7 @@ pub mod value;
 
 pub mod http;
 pub mod link;
+
+pub mod origin;
+
+pub mod catalog;

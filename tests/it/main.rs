@@ -1,3 +1,4 @@
 //! it
 
+mod catalog;
 mod ranges;

@@ -1,0 +1,24 @@
+//! What must survive a restart: known objects, minted links, revocations and fetches.
+//!
+//! One [`Catalog`] stands before one database. Everything that writes goes through one writer task, so writes have one order
+//! and never wait for each other's locks; reads use a small pool of read-only connections. Two promises, and they differ:
+//! a *revocation* is on the disk before its answer; *mints and fetches* are queued, written in batches, and counted when they
+//! cannot be kept. A record is never waited for, so a failing disk shows in [`CatalogCounters`] and the log, not in a request.
+//!
+//! May import `value` only. The SQL of a backend lives in that backend's folder; PostgreSQL will come as a second one.
+
+mod error;
+mod handle;
+mod queue;
+mod record;
+mod settings;
+mod sqlite;
+mod writer;
+
+pub use error::CatalogError;
+pub use handle::Catalog;
+pub use queue::CatalogCounters;
+pub use record::{
+    FetchRecord, KnownObject, Lifted, LinkRecord, MintRecord, NewRevocation, Pruned, RevocationRecord, WhichRevocations,
+};
+pub use settings::CatalogSettings;

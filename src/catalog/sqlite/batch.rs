@@ -1,0 +1,108 @@
+//! Queued records on their way into the tables.
+//!
+//! A statement costs a round trip to the connection's thread and back, which takes longer than the row: mints and fetches go
+//! in [`ROWS`] at a time. Objects are few and may hold a manifest, so each has its own.
+
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::super::queue::Record;
+use super::super::record::{FetchRecord, KnownObject, MintRecord};
+use super::{int, queries};
+use crate::catalog::CatalogError;
+use crate::value::{FileName, UnixTime};
+
+/// Inserts all `records`, each kind in its order.
+pub(super) async fn insert(
+    tx: &mut SqliteConnection,
+    records: impl Iterator<Item = &Record>,
+) -> Result<(), CatalogError> {
+    let (mut mints, mut fetches) = (Vec::new(), Vec::new());
+    for record in records {
+        match record {
+            Record::Object(object) => insert_object(tx, object).await?,
+            Record::Mint(mint) => mints.push(&**mint),
+            Record::Fetch(fetch) => fetches.push(&**fetch),
+        }
+    }
+    for rows in mints.chunks(ROWS) {
+        insert_mints(tx, rows).await?;
+    }
+    for rows in fetches.chunks(ROWS) {
+        insert_fetches(tx, rows).await?;
+    }
+    Ok(())
+}
+
+async fn insert_object(tx: &mut SqliteConnection, object: &KnownObject) -> Result<(), CatalogError> {
+    let query = sqlx::query(queries::REMEMBER)
+        .bind(object.store.as_str())
+        .bind(object.key.as_str())
+        .bind(object.version.as_str())
+        .bind(object.fingerprint.to_string())
+        .bind(object.sha256.to_string())
+        .bind(int(object.length))
+        .bind(&object.facts)
+        .bind(object.facts_format)
+        .bind(secs(object.first_seen))
+        .bind(object.manifest.as_deref());
+    query.execute(tx).await?;
+    Ok(())
+}
+
+async fn insert_mints(tx: &mut SqliteConnection, mints: &[&MintRecord]) -> Result<(), CatalogError> {
+    let mut insert = QueryBuilder::<Sqlite>::new(queries::MINTS);
+    insert.push_values(mints, |mut row, mint| {
+        row.push_bind(&mint.id)
+            .push_bind(mint.store.as_str())
+            .push_bind(mint.key.as_str())
+            .push_bind(mint.version.as_str())
+            .push_bind(mint.fingerprint.to_string())
+            .push_bind(int(mint.length))
+            .push_bind(mint.last_modified.map(secs))
+            .push_bind(mint.client.as_str())
+            .push_bind(mint.reference.as_deref())
+            .push_bind(secs(mint.issued))
+            .push_bind(secs(mint.expires))
+            .push_bind(mint.media_type.as_str())
+            .push_bind(mint.name.as_ref().map(FileName::as_str))
+            .push_bind(mint.profile.as_str())
+            .push_bind(&*mint.cache)
+            .push_bind(mint.header.as_deref())
+            .push_bind(mint.unique)
+            .push_bind(&mint.key_id)
+            .push_bind(secs(mint.minted_at))
+            .push_bind(secs(mint.minted_at));
+    });
+    insert.push(queries::MINT_AGAIN).build().execute(tx).await?;
+    Ok(())
+}
+
+async fn insert_fetches(tx: &mut SqliteConnection, fetches: &[&FetchRecord]) -> Result<(), CatalogError> {
+    let mut insert = QueryBuilder::<Sqlite>::new(queries::FETCHES);
+    insert.push_values(fetches, |mut row, fetch| {
+        row.push_bind(&fetch.link_id)
+            .push_bind(int(fetch.at_ms))
+            .push_bind(&fetch.client_address)
+            .push_bind(&fetch.agent)
+            .push_bind(&*fetch.agent_class)
+            .push_bind(&*fetch.network_verdict)
+            .push_bind(&*fetch.method)
+            .push_bind(&*fetch.http_version)
+            .push_bind(fetch.range.as_deref())
+            .push_bind(fetch.status)
+            .push_bind(&*fetch.outcome)
+            .push_bind(int(fetch.bytes))
+            .push_bind(fetch.first_byte_ms.map(int))
+            .push_bind(int(fetch.duration_ms))
+            .push_bind(fetch.completed);
+    });
+    insert.build().execute(tx).await?;
+    Ok(())
+}
+
+fn secs(time: UnixTime) -> i64 {
+    int(time.as_secs())
+}
+
+/// Rows in one statement.
+const ROWS: usize = 32;
