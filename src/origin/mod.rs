@@ -1,0 +1,23 @@
+//! Private stores behind one small contract: `head`, a pinned `read`, and a `probe`.
+//!
+//! Every read names the version it wants, so bytes of two overwrites are never joined; a body that is short, long or broken
+//! ends in an error, never cleanly. [`LocalOrigin`] and [`S3Origin`] speak to stores and try once; [`ReliableOrigin`] wraps
+//! any of them and adds time limits, retries within a budget, and the resuming of broken bodies. The stores know nothing of
+//! permission: whoever holds one may read it all, so only rooms that hold a permit may hold a store.
+//!
+//! Imports `value` and nothing else.
+
+mod contract;
+mod error;
+mod exact;
+mod local;
+mod reliable;
+mod s3;
+mod stores;
+
+pub use contract::{ByteStream, ObjectMeta, Origin};
+pub use error::{OriginError, Waited};
+pub use local::{LocalOrigin, LocalSettings};
+pub use reliable::{OriginCounters, Outcome, ReliableOrigin, RetryPolicy};
+pub use s3::{S3Origin, S3Settings};
+pub use stores::Stores;
