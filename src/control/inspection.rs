@@ -1,0 +1,197 @@
+//! `/v1/inspect`: what a link says, and what a fetcher that came with it now would be answered.
+//!
+//! The link itself is never repeated: it is a credential, and an answer may be pasted into a ticket.
+
+use std::borrow::Cow;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::caller::{May, Read};
+use super::json_body::JsonBody;
+use super::link_story::GrantStory;
+use super::openapi::{AskProblems, LookProblems};
+use super::parts::Control;
+use super::problems::Refusal;
+use crate::asset::{AssetError, NOT_FOUND};
+use crate::http::Problem;
+use crate::link::{Denial, LinkId, LinkPath, PublicOrigin};
+use crate::mint::{Inspection, LinkState, inspect};
+
+/// A link to inspect.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, expecting = "an object with url")]
+pub(super) struct InspectRequest {
+    /// The whole URL.
+    url: String,
+}
+
+/// What a link says.
+#[derive(Serialize, ToSchema)]
+pub(super) struct InspectAnswer {
+    /// The link's id; null where the text is no link.
+    #[schema(value_type = Option<String>, example = "lnk_b4k7abcdefgh2345")]
+    id: Option<LinkId>,
+    /// Whether it would be believed.
+    state: Believed,
+    /// Why it would not, in our own metrics' words; for administrators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "seal")]
+    reason: Option<&'static str>,
+    /// What it says; null where it did not open.
+    grant: Option<GrantStory>,
+    /// What a fetcher that its profile admits would be answered; null where the URL is not even for our host.
+    answer: Option<WouldBe>,
+}
+
+/// Whether a link would be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Believed {
+    /// It would.
+    Valid,
+    /// It did not open, or says what we never wrote.
+    Invalid,
+    /// Its time is over.
+    Expired,
+    /// It was ended early.
+    Revoked,
+    /// It has not even the shape of a link of ours.
+    NotALink,
+}
+
+/// An answer to a fetcher.
+#[derive(Serialize, ToSchema)]
+struct WouldBe {
+    /// Its status.
+    status: u16,
+    /// The problem's code; null where the asset would be served.
+    #[schema(value_type = Option<String>, example = "link-expired")]
+    code: Option<&'static str>,
+    /// The problem in words.
+    #[schema(value_type = Option<String>)]
+    detail: Option<Cow<'static, str>>,
+}
+
+/// Inspect a link.
+///
+/// What it says, whether it would be believed, and what a fetcher would be answered now. Another client's link is not found, save for
+/// administrators.
+#[utoipa::path(
+    post, path = "/v1/inspect", tag = "links", request_body = InspectRequest,
+    responses((status = 200, description = "What the link says", body = InspectAnswer), LookProblems, AskProblems)
+)]
+pub(super) async fn inspect_link(
+    client: May<Read>,
+    State(control): State<Control>,
+    JsonBody(InspectRequest { url }): JsonBody<InspectRequest>,
+) -> Result<Json<InspectAnswer>, Refusal> {
+    let (seals, stores, now) = (control.seals.keep(), control.stores.keep(), control.clock.now());
+    let found = inspect(&url, &seals, &control.bounds, &control.revocations, &stores, now).await;
+    if found.opened.as_ref().is_some_and(|opened| !client.sees(&opened.grant().client)) {
+        return Err(Refusal::NoSuchLink);
+    }
+    let reason = if client.is_admin() { reason(&found.state) } else { None };
+    Ok(Json(InspectAnswer {
+        id: found.id,
+        state: Believed::of(&found.state),
+        reason,
+        answer: would_be(&found, &url, seals.origin()),
+        grant: found.opened.map(|opened| GrantStory::new(opened.grant(), opened.key())),
+    }))
+}
+
+impl Believed {
+    const fn of(state: &LinkState) -> Self {
+        match state {
+            LinkState::Valid => Self::Valid,
+            LinkState::Denied(Denial::Invalid(_)) => Self::Invalid,
+            LinkState::Denied(Denial::Expired { .. }) => Self::Expired,
+            LinkState::Denied(Denial::Revoked(_)) => Self::Revoked,
+            LinkState::NotALink => Self::NotALink,
+        }
+    }
+}
+
+fn reason(state: &LinkState) -> Option<&'static str> {
+    match state {
+        LinkState::Denied(denial) => Some(denial.label()),
+        LinkState::Valid | LinkState::NotALink => None,
+    }
+}
+
+/// The public listener's own table says what would be answered.
+fn would_be(found: &Inspection, url: &str, origin: &PublicOrigin) -> Option<WouldBe> {
+    let problem = match (&found.state, &found.object) {
+        (LinkState::Denied(denial), _) => AssetError::Denied(denial.clone()).problem(),
+        (LinkState::Valid, Some(Err(error))) => AssetError::Origin(error.clone()).problem(),
+        (LinkState::Valid, Some(Ok(())) | None) => return Some(WouldBe { status: 200, code: None, detail: None }),
+        (LinkState::NotALink, _) => not_a_link(url, origin)?,
+    };
+    Some(WouldBe::from(&problem))
+}
+
+/// Under `/m/` every malformed link has the one face of those that did not open; elsewhere there is nothing.
+fn not_a_link(url: &str, origin: &PublicOrigin) -> Option<Problem> {
+    let path = url.strip_prefix(origin.as_str()).filter(|path| path.is_empty() || path.starts_with(['/', '?', '#']))?;
+    if LinkPath::is_meant_by(path) {
+        let denial = Denial::Invalid(crate::link::InvalidReason::Shape);
+        return Some(AssetError::Denied(denial).problem());
+    }
+    Some(NOT_FOUND.because("There is nothing at this path."))
+}
+
+impl From<&Problem> for WouldBe {
+    fn from(problem: &Problem) -> Self {
+        let kind = problem.kind();
+        let detail = problem.to_json().get("detail").and_then(|said| said.as_str()).map(|said| said.to_owned().into());
+        Self { status: kind.status().as_u16(), code: Some(kind.code()), detail }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::{InvalidReason, Revocation};
+    use crate::origin::OriginError;
+    use crate::value::UnixTime;
+
+    fn answered(state: LinkState, object: Option<Result<(), OriginError>>, url: &str) -> Option<(u16, Option<&'static str>)> {
+        let found = Inspection { id: None, state, opened: None, object };
+        let origin = "https://media.example.com".parse().unwrap();
+        would_be(&found, url, &origin).map(|answer| (answer.status, answer.code))
+    }
+
+    #[test]
+    fn the_would_be_answer_is_the_public_listeners() {
+        let url = "https://media.example.com/m/a/b";
+        let revoked = Denial::Revoked(Revocation::IssuedBefore(UnixTime::EPOCH));
+        for (state, object, expected) in [
+            (LinkState::Valid, Some(Ok(())), (200, None)),
+            (LinkState::Valid, Some(Err(OriginError::Changed)), (410, Some("content-changed"))),
+            (LinkState::Valid, Some(Err(OriginError::Failed("x".into()))), (502, Some("origin-failed"))),
+            (LinkState::Denied(Denial::Invalid(InvalidReason::Seal)), None, (403, Some("link-invalid"))),
+            (LinkState::Denied(Denial::Expired { at: UnixTime::EPOCH }), Some(Ok(())), (410, Some("link-expired"))),
+            (LinkState::Denied(revoked), Some(Ok(())), (410, Some("link-revoked"))),
+            (LinkState::NotALink, None, (403, Some("link-invalid"))),
+        ] {
+            assert_eq!(answered(state, object, url), Some(expected));
+        }
+    }
+
+    #[test]
+    fn what_is_no_link_is_told_from_what_is_not_even_ours() {
+        for (url, expected) in [
+            ("https://media.example.com/", Some((404, Some("not-found")))),
+            ("https://media.example.com", Some((404, Some("not-found")))),
+            ("https://media.example.com/m/", Some((403, Some("link-invalid")))),
+            ("https://media.example.com.evil/m/a/b", None),
+            ("https://elsewhere.example/m/a/b", None),
+            ("", None),
+        ] {
+            assert_eq!(answered(LinkState::NotALink, None, url), expected, "{url}");
+        }
+    }
+}

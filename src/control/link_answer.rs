@@ -1,0 +1,143 @@
+//! A minted link, as JSON: the URL, what lies behind it, and a component that drops straight into a template message.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::link::LinkId;
+use crate::media::HeaderKind;
+use crate::mint::{MintWarning, Minted};
+use crate::value::{Fingerprint, MediaType, Sha256, UnixTime};
+
+/// A minted link.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LinkAnswer {
+    /// What logs, revocations and delivery records call the link.
+    #[schema(value_type = String, example = "lnk_b4k7abcdefgh2345")]
+    id: LinkId,
+    /// The link itself. Whoever holds it can fetch the asset until it ends.
+    #[schema(example = "https://media.example.com/m/b4k7q2/winter.8f2a1c9d0e3b4a56.jpg")]
+    url: String,
+    /// The first second at which the link is over.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: UnixTime,
+    /// BLAKE3-256 of the content, as `b3sum` prints it.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{64}$")]
+    fingerprint: Fingerprint,
+    /// SHA-256 of the content.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{64}$")]
+    sha256: Sha256,
+    /// What the asset is served as.
+    #[schema(value_type = String, example = "image/jpeg")]
+    content_type: MediaType,
+    /// The content's length in bytes.
+    size: u64,
+    /// What is not wrong, and yet may surprise.
+    warnings: Vec<Warning>,
+    /// The header component of a template message.
+    component: Component,
+    /// Send it along with the message: delivery webhooks then name the link.
+    biz_opaque_callback_data: String,
+}
+
+/// Something that is not wrong, and yet may surprise.
+#[derive(Serialize, ToSchema)]
+struct Warning {
+    /// A stable code.
+    #[schema(value_type = String, example = "image-greyscale")]
+    code: &'static str,
+    /// The same for people.
+    message: String,
+}
+
+/// The header component of a template message.
+#[derive(Serialize, ToSchema)]
+struct Component {
+    /// Always `header`.
+    #[serde(rename = "type")]
+    #[schema(value_type = String, example = "header")]
+    kind: &'static str,
+    /// The one parameter of a media header.
+    #[schema(min_items = 1, max_items = 1)]
+    parameters: Vec<Parameter>,
+}
+
+/// A media parameter.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Parameter {
+    /// An image.
+    Image {
+        /// Where it is.
+        image: Media,
+    },
+    /// A video.
+    Video {
+        /// Where it is.
+        video: Media,
+    },
+    /// A document.
+    Document {
+        /// Where it is, and what it is called.
+        document: Document,
+    },
+}
+
+/// Where an asset is.
+#[derive(Serialize, ToSchema)]
+struct Media {
+    /// The link.
+    link: String,
+}
+
+/// Where a document is, and what it is called.
+#[derive(Serialize, ToSchema)]
+struct Document {
+    /// The link.
+    link: String,
+    /// What `WhatsApp` shows; its extension decides how.
+    #[schema(example = "invoice.pdf")]
+    filename: String,
+}
+
+impl From<Minted> for LinkAnswer {
+    fn from(minted: Minted) -> Self {
+        let component = Component { kind: "header", parameters: vec![parameter(&minted)] };
+        let Minted { link, grant, sha256, warnings, .. } = minted;
+        Self {
+            id: link.id(),
+            url: link.url().to_owned(),
+            expires_at: grant.expires,
+            fingerprint: grant.fingerprint,
+            sha256,
+            content_type: grant.media_type,
+            size: grant.length,
+            warnings: warnings.into_iter().map(Warning::from).collect(),
+            component,
+            biz_opaque_callback_data: link.id().to_string(),
+        }
+    }
+}
+
+impl LinkAnswer {
+    /// Where the link is told of.
+    pub(super) fn location(&self) -> String {
+        format!("/v1/links/{}", self.id)
+    }
+}
+
+impl From<MintWarning> for Warning {
+    fn from(MintWarning { code, message }: MintWarning) -> Self {
+        Self { code, message }
+    }
+}
+
+fn parameter(minted: &Minted) -> Parameter {
+    let link = minted.link.url().to_owned();
+    match minted.header {
+        HeaderKind::Image => Parameter::Image { image: Media { link } },
+        HeaderKind::Video => Parameter::Video { video: Media { link } },
+        HeaderKind::Document => {
+            Parameter::Document { document: Document { link, filename: minted.grant.name.to_string() } }
+        }
+    }
+}

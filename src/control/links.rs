@@ -1,0 +1,181 @@
+//! `/v1/links`: make links, one or many, look at one, end one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::StatusCode;
+use ::http::header::LOCATION;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::IntoResponse;
+use futures_util::{StreamExt, stream};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
+use utoipa::ToSchema;
+
+use super::Client;
+use super::caller::{May, Mint, Read, Revoke};
+use super::json_body::{BodyFault, JsonBody, read_item};
+use super::link_answer::LinkAnswer;
+use super::link_request::LinkRequest;
+use super::link_story::LinkStory;
+use super::openapi::{AskProblems, LookProblems, MintProblems, ProblemBody};
+use super::parts::{Control, ControlParts};
+use super::problems::Refusal;
+use super::revocation_words::RevocationAnswer;
+use super::revocations::revoke_to_the_end;
+use crate::catalog::{Catalog, LinkRecord};
+use crate::link::{LinkId, Revocation};
+use crate::mint::MintError;
+
+/// Mint a link.
+///
+/// The asset is read, hashed and checked first, so a link that is answered here can be fetched. The same request within one
+/// window gives the same link again.
+#[utoipa::path(
+    post, path = "/v1/links", tag = "links", request_body = LinkRequest,
+    responses((status = 201, description = "The link", body = LinkAnswer), MintProblems)
+)]
+pub(super) async fn mint(
+    client: May<Mint>,
+    State(control): State<Control>,
+    JsonBody(request): JsonBody<LinkRequest>,
+) -> Result<impl IntoResponse, Refusal> {
+    let answer = control.mint(&client, request).await?;
+    Ok((StatusCode::CREATED, [(LOCATION, answer.location())], Json(answer)))
+}
+
+/// Requests for links, at most 1,000.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Batch {
+    /// The requests. Each is judged for itself.
+    #[schema(value_type = Vec<LinkRequest>, max_items = 1000)]
+    links: Vec<Value>,
+}
+
+/// The answers to a batch.
+#[derive(Serialize, ToSchema)]
+pub(super) struct BatchAnswer {
+    /// One answer for each request, in their order.
+    links: Vec<ItemAnswer>,
+}
+
+/// A link, or the problem that stood in its way.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum ItemAnswer {
+    /// The link.
+    Link(Box<LinkAnswer>),
+    /// The problem, with the status that the request alone would have had.
+    #[schema(value_type = ProblemBody)]
+    Problem(Value),
+}
+
+/// Mint many links.
+///
+/// There is an answer for each request, in order: the link, or a problem. One bad request spoils none.
+#[utoipa::path(
+    post, path = "/v1/links/batch", tag = "links", request_body = Batch,
+    responses((status = 200, description = "The links and problems, in order", body = BatchAnswer), AskProblems)
+)]
+pub(super) async fn mint_batch(
+    client: May<Mint>,
+    State(control): State<Control>,
+    JsonBody(batch): JsonBody<Batch>,
+) -> Result<Json<BatchAnswer>, Refusal> {
+    if batch.links.len() > BATCH_MAX {
+        let said = format!("links: a batch has at most {BATCH_MAX} requests, this one has {}", batch.links.len());
+        return Err(BodyFault::Wrong(said).into());
+    }
+    let deadline = Instant::now() + BATCH_TIME;
+    let answers = stream::iter(batch.links).map(|item| control.mint_item(&client, item, deadline));
+    let links = answers.buffered(BATCH_AT_ONCE).collect().await;
+    Ok(Json(BatchAnswer { links }))
+}
+
+/// Look at a link.
+///
+/// What it permits, how it stands, how often it was minted and who fetched it. Another client's link is not found, save for administrators.
+#[utoipa::path(
+    get, path = "/v1/links/{id}", tag = "links", params(("id" = String, Path, description = "The link's id, `lnk_...`")),
+    responses((status = 200, description = "The link's story", body = LinkStory), LookProblems)
+)]
+pub(super) async fn look(
+    client: May<Read>,
+    State(control): State<Control>,
+    Path(id): Path<String>,
+) -> Result<Json<LinkStory>, Refusal> {
+    let id: LinkId = id.parse().map_err(|_| Refusal::NoSuchLink)?;
+    let record = recorded(&control.catalog, id).await?.ok_or(Refusal::NoSuchLink)?;
+    if !client.sees(&record.mint.client) {
+        return Err(Refusal::NoSuchLink);
+    }
+    let fetches = control.catalog.fetches_of(&id.to_string(), FETCHES_TOLD).await?;
+    Ok(Json(LinkStory::told(id, record, fetches, &control.revocations, control.clock.now())?))
+}
+
+/// End a link.
+///
+/// When the answer comes, the revocation is on disk and in force. A link that our records do not know can be ended too; another
+/// client's is not found, save for administrators.
+#[utoipa::path(
+    delete, path = "/v1/links/{id}", tag = "links", params(("id" = String, Path, description = "The link's id, `lnk_...`")),
+    responses((status = 200, description = "The revocation", body = RevocationAnswer), LookProblems)
+)]
+pub(super) async fn end(
+    client: May<Revoke>,
+    State(control): State<Control>,
+    Path(id): Path<String>,
+) -> Result<Json<RevocationAnswer>, Refusal> {
+    let id: LinkId = id.parse().map_err(|_| Refusal::NoSuchLink)?;
+    may_end(&control.catalog, &client, id).await?;
+    Ok(Json(revoke_to_the_end(&control, &client, Revocation::Link(id), None).await?))
+}
+
+impl ControlParts {
+    async fn mint(&self, client: &Client, request: LinkRequest) -> Result<LinkAnswer, Refusal> {
+        client.may_touch(request.store(), request.key())?;
+        let minted = self.minter.mint(client.name(), &request.meant(&self.default_fetcher)).await?;
+        Ok(minted.into())
+    }
+
+    async fn mint_item(self: &Arc<Self>, client: &Client, item: Value, deadline: Instant) -> ItemAnswer {
+        let minted = async { self.mint(client, read_item(&item)?).await };
+        let late = Refusal::Mint(MintError::StillReading { retry_after: BATCH_RETRY });
+        match timeout_at(deadline, minted).await.unwrap_or(Err(late)) {
+            Ok(link) => ItemAnswer::Link(Box::new(link)),
+            Err(refusal) => ItemAnswer::Problem(refusal.problem().to_json()),
+        }
+    }
+}
+
+/// Whether `client` may end the link: its own, one that no record knows, or, for administrators, any.
+pub(super) async fn may_end(catalog: &Catalog, client: &Client, id: LinkId) -> Result<(), Refusal> {
+    let record = recorded(catalog, id).await?;
+    let hidden = record.is_some_and(|record| !client.sees(&record.mint.client));
+    if hidden { Err(Refusal::NoSuchLink) } else { Ok(()) }
+}
+
+/// The link's record. One that is still queued is written first, so that a link can be looked at as soon as it was minted, and
+/// nobody takes it for an unknown one.
+async fn recorded(catalog: &Catalog, id: LinkId) -> Result<Option<LinkRecord>, Refusal> {
+    let id = id.to_string();
+    if let Some(record) = catalog.link(&id).await? {
+        return Ok(Some(record));
+    }
+    catalog.flush().await?;
+    Ok(catalog.link(&id).await?)
+}
+
+/// The most requests in a batch.
+const BATCH_MAX: usize = 1000;
+/// How many of a batch are minted at once: enough to hide a store's latency, few enough to leave room for others.
+const BATCH_AT_ONCE: usize = 32;
+/// How long a batch may take. What is not minted by then is answered with `still-reading`.
+const BATCH_TIME: Duration = Duration::from_secs(60);
+/// When to ask again for what a batch had no time for.
+const BATCH_RETRY: Duration = Duration::from_secs(5);
+/// How many fetches are told.
+const FETCHES_TOLD: u32 = 100;

@@ -1,0 +1,31 @@
+//! The API for our own systems: mint, look, revoke, inspect. DESIGN: "Minting (control listener)".
+//!
+//! A handler gets its client only as a [`May`](caller::May) of the action it names, and that exists only after the key was
+//! matched and the action found among the client's; the body is read afterwards. Everything that can go wrong leaves as a
+//! problem (RFC 9457) through the one table in `problems`. Link URLs are credentials: they are in the answer to a mint, and nowhere else.
+//!
+//! Imports `value`, `telemetry`, `http`, `media`, `link`, `origin`, `catalog`, `mint`, `config` and `asset`.
+
+mod client;
+mod parts;
+mod router;
+
+mod caller;
+mod json_body;
+mod written;
+mod problems;
+mod account;
+
+mod link_request;
+mod link_answer;
+mod link_story;
+mod links;
+mod revocation_words;
+mod revocations;
+mod inspection;
+
+mod openapi;
+
+pub use client::{Client, Clients, OutOfScope};
+pub use parts::ControlParts;
+pub use router::router;

@@ -1,0 +1,37 @@
+//! What the control API works with.
+
+use std::sync::Arc;
+
+use super::Clients;
+use crate::catalog::Catalog;
+use crate::link::{LinkBounds, Revocations, Seals};
+use crate::mint::{Minter, Revoker};
+use crate::origin::Stores;
+use crate::value::{Clock, Live, ProfileName};
+
+/// What the control API works with; the state of every handler.
+pub struct ControlParts {
+    /// Makes links.
+    pub minter: Minter,
+    /// Ends them early.
+    pub revoker: Revoker,
+    /// Knows what was minted, fetched and revoked.
+    pub catalog: Catalog,
+    /// The keys in force, to inspect links with.
+    pub seals: Live<Seals>,
+    /// The stores in force, to inspect links with.
+    pub stores: Live<Stores>,
+    /// How long links live.
+    pub bounds: LinkBounds,
+    /// Which links have ended early.
+    pub revocations: Arc<Revocations>,
+    /// Who may use this API.
+    pub clients: Live<Clients>,
+    /// The fetcher profile of requests that name none.
+    pub default_fetcher: ProfileName,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// The parts as handlers share them.
+pub(super) type Control = Arc<ControlParts>;

@@ -1,0 +1,213 @@
+//! The one table from everything that can go wrong on the control API to the problem that a client is told.
+//!
+//! Every match is exhaustive, so a new error cannot leave without a decision about its status and code. What a store or the database
+//! said stays in our log.
+
+use ::http::StatusCode;
+use ::http::header::WWW_AUTHENTICATE;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::OutOfScope;
+use super::caller::{CHALLENGE, Unauthorized};
+use super::json_body::BodyFault;
+use crate::catalog::CatalogError;
+use crate::http::{Problem, ProblemKind};
+use crate::link::{BadTtl, SealError};
+use crate::media::Finding;
+use crate::mint::{MintError, RevokeError};
+use crate::origin::OriginError;
+
+/// Why a request was not done.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    /// We do not know who asks.
+    #[error(transparent)]
+    Unauthorized(#[from] Unauthorized),
+    /// The client may not.
+    #[error(transparent)]
+    OutOfScope(#[from] OutOfScope),
+    /// The body cannot be read.
+    #[error(transparent)]
+    Body(#[from] BodyFault),
+    /// There is no such link, or it is another client's.
+    #[error("there is no link of this id among yours")]
+    NoSuchLink,
+    /// There is no such revocation, or it is another client's.
+    #[error("there is no revocation of this number among yours that is in force")]
+    NoSuchRevocation,
+    /// No link was minted.
+    #[error(transparent)]
+    Mint(#[from] MintError),
+    /// Nothing was revoked.
+    #[error(transparent)]
+    Revoke(#[from] RevokeError),
+    /// The catalog did not answer.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// Our own task ended before its time.
+    #[error("the request was given up; whether it was done is not known, asking again is safe")]
+    GivenUp,
+}
+
+impl Refusal {
+    /// What the client is told.
+    pub(super) fn problem(&self) -> Problem {
+        match self {
+            Self::Unauthorized(why) => UNAUTHORIZED.because(why.to_string()).with_field(WWW_AUTHENTICATE, CHALLENGE),
+            Self::OutOfScope(why) => NOT_ALLOWED.because(why.to_string()),
+            Self::Body(fault) => body_problem(fault),
+            Self::NoSuchLink => NO_SUCH_LINK.because(self.to_string()),
+            Self::NoSuchRevocation => NO_SUCH_REVOCATION.because(self.to_string()),
+            Self::Mint(error) => mint_problem(error),
+            Self::Revoke(RevokeError::FutureTime) => INVALID_REQUEST.because(RevokeError::FutureTime.to_string()),
+            Self::Revoke(RevokeError::Catalog(error)) | Self::Catalog(error) => catalog_problem(error),
+            Self::GivenUp => INTERNAL.because(self.to_string()),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        if let Self::Catalog(error) | Self::Revoke(RevokeError::Catalog(error)) = &self {
+            tracing::error!(%error, "the catalog could not do what a client asked for");
+        }
+        self.problem().into_answer().into_response()
+    }
+}
+
+fn body_problem(fault: &BodyFault) -> Problem {
+    let kind = match fault {
+        BodyFault::NotJson => UNSUPPORTED_MEDIA_TYPE,
+        BodyFault::TooLarge => BODY_TOO_LARGE,
+        BodyFault::TooSlow => REQUEST_TIMEOUT,
+        BodyFault::Broken | BodyFault::Wrong(_) => INVALID_REQUEST,
+    };
+    kind.because(fault.to_string())
+}
+
+/// What a client is told when no link was minted.
+pub(super) fn mint_problem(error: &MintError) -> Problem {
+    let said = error.to_string();
+    match error {
+        MintError::Ttl(BadTtl { .. }) => TTL_OUT_OF_BOUNDS.because(said),
+        MintError::NoSuchFetcher(_) => NO_SUCH_FETCHER.because(said),
+        MintError::NoSuchStore(_) => NO_SUCH_STORE.because(said),
+        MintError::NoSuchObject => NO_SUCH_OBJECT.because(said),
+        MintError::Unaddressable(_) => KEY_UNADDRESSABLE.because(said),
+        MintError::Store(error) => store_problem(error, said),
+        MintError::Changed => OBJECT_CHANGED.because(said),
+        MintError::ContentEncoded(_) => asset_refused("content-encoded", said),
+        MintError::TooLarge { length, limit } => {
+            asset_refused("too-large", said).with_member("length", *length).with_member("limit", *limit)
+        }
+        MintError::StillReading { retry_after } => STILL_READING.because(said).with_retry_after(*retry_after),
+        MintError::Type(_) => asset_refused("media-type", said),
+        MintError::Preflight(findings) => ASSET_REFUSED.because(said).with_member("findings", listed(findings)),
+        MintError::Revoked(revocation) => REVOKED.because(said).with_member("revoked", revocation.kind()),
+        MintError::Seal(SealError::TooLong { length, limit }) => {
+            LINK_TOO_LONG.because(said).with_member("length", *length).with_member("limit", *limit)
+        }
+        MintError::Seal(SealError::Cipher) | MintError::NoRandomness(_) => INTERNAL.because(said),
+    }
+}
+
+/// The same shape whatever refused the asset: a list of findings, each with a code.
+fn asset_refused(code: &str, message: String) -> Problem {
+    let findings = json!([{ "code": code, "message": message }]);
+    ASSET_REFUSED.because(message).with_member("findings", findings)
+}
+
+fn listed(findings: &[Finding]) -> serde_json::Value {
+    findings.iter().map(|finding| json!({ "code": finding.code, "message": finding.message })).collect()
+}
+
+/// The store's own words stay with us: `said` is the mint's.
+fn store_problem(error: &OriginError, said: String) -> Problem {
+    match error {
+        OriginError::Timeout(_) => ORIGIN_TIMEOUT.because(said),
+        OriginError::NotFound => NO_SUCH_OBJECT.because(said),
+        OriginError::Changed => OBJECT_CHANGED.because(said),
+        OriginError::Unaddressable(_) => KEY_UNADDRESSABLE.because(said),
+        OriginError::Denied(_) | OriginError::Unavailable(_) | OriginError::Failed(_) => ORIGIN_FAILED.because(said),
+    }
+}
+
+fn catalog_problem(error: &CatalogError) -> Problem {
+    match error {
+        CatalogError::TooLong { .. } => INVALID_REQUEST.because(error.to_string()),
+        CatalogError::Late => CATALOG_FAILED
+            .because("The catalog did not answer in time. The change may or may not be made; asking again is safe.")
+            .with_retry_after(RETRY_CATALOG),
+        CatalogError::Database(_) | CatalogError::Unreadable(_) | CatalogError::Closed => CATALOG_FAILED
+            .because("The catalog failed, so nothing was changed. Ask again; the gateway's log says more.")
+            .with_retry_after(RETRY_CATALOG),
+        CatalogError::Url(_)
+        | CatalogError::CannotOpen { .. }
+        | CatalogError::Damaged { .. }
+        | CatalogError::TooNew { .. } => INTERNAL.because("The catalog could not be opened; the gateway's log says more."),
+    }
+}
+
+/// The problem for an error that some layer answered without one.
+pub(super) fn bare_problem(status: StatusCode) -> Problem {
+    match status {
+        StatusCode::NOT_FOUND => NO_SUCH_ROUTE.because("There is nothing at this path. GET /v1/openapi.json lists what there is."),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            METHOD_NOT_ALLOWED.because("This path takes other methods; the field Allow lists them.")
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => body_problem(&BodyFault::TooLarge),
+        StatusCode::SERVICE_UNAVAILABLE => {
+            TIMED_OUT.because("The answer took too long. Whether it was done is not known; asking again is safe.")
+        }
+        status if status.is_client_error() => INVALID_REQUEST.because("The request cannot be read."),
+        _ => INTERNAL.because("Something failed on our side; the gateway's log says more."),
+    }
+}
+
+/// How long to leave a catalog alone that did not answer.
+const RETRY_CATALOG: std::time::Duration = std::time::Duration::from_secs(5);
+
+pub(super) const INVALID_REQUEST: ProblemKind =
+    ProblemKind::new(StatusCode::BAD_REQUEST, "invalid-request", "The request is not valid");
+const NO_SUCH_FETCHER: ProblemKind =
+    ProblemKind::new(StatusCode::BAD_REQUEST, "no-such-fetcher", "There is no such fetcher profile");
+const UNAUTHORIZED: ProblemKind = ProblemKind::new(StatusCode::UNAUTHORIZED, "unauthorized", "A client key is needed");
+const NOT_ALLOWED: ProblemKind = ProblemKind::new(StatusCode::FORBIDDEN, "not-allowed", "The client may not do this");
+const NO_SUCH_ROUTE: ProblemKind = ProblemKind::new(StatusCode::NOT_FOUND, "no-such-route", "There is nothing here");
+const NO_SUCH_OBJECT: ProblemKind = ProblemKind::new(StatusCode::NOT_FOUND, "no-such-object", "There is no such object");
+const NO_SUCH_LINK: ProblemKind = ProblemKind::new(StatusCode::NOT_FOUND, "no-such-link", "There is no such link");
+const NO_SUCH_REVOCATION: ProblemKind =
+    ProblemKind::new(StatusCode::NOT_FOUND, "no-such-revocation", "There is no such revocation");
+const NO_SUCH_STORE: ProblemKind = ProblemKind::new(StatusCode::NOT_FOUND, "no-such-store", "There is no such store");
+const METHOD_NOT_ALLOWED: ProblemKind =
+    ProblemKind::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method is not allowed");
+const REQUEST_TIMEOUT: ProblemKind =
+    ProblemKind::new(StatusCode::REQUEST_TIMEOUT, "request-timeout", "The request came too slowly");
+const REVOKED: ProblemKind = ProblemKind::new(StatusCode::CONFLICT, "revoked", "A revocation stands against this");
+const OBJECT_CHANGED: ProblemKind =
+    ProblemKind::new(StatusCode::CONFLICT, "object-changed", "The object changed while it was read");
+const BODY_TOO_LARGE: ProblemKind =
+    ProblemKind::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The request is too large");
+const UNSUPPORTED_MEDIA_TYPE: ProblemKind =
+    ProblemKind::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The request is not JSON");
+const ASSET_REFUSED: ProblemKind =
+    ProblemKind::new(StatusCode::UNPROCESSABLE_ENTITY, "asset-refused", "The asset cannot be sent");
+const KEY_UNADDRESSABLE: ProblemKind =
+    ProblemKind::new(StatusCode::UNPROCESSABLE_ENTITY, "key-unaddressable", "The store cannot address this key");
+const TTL_OUT_OF_BOUNDS: ProblemKind =
+    ProblemKind::new(StatusCode::UNPROCESSABLE_ENTITY, "ttl-out-of-bounds", "The lifetime is out of bounds");
+const LINK_TOO_LONG: ProblemKind =
+    ProblemKind::new(StatusCode::UNPROCESSABLE_ENTITY, "link-too-long", "The link would be too long");
+const INTERNAL: ProblemKind =
+    ProblemKind::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something failed on our side");
+const ORIGIN_FAILED: ProblemKind =
+    ProblemKind::new(StatusCode::BAD_GATEWAY, "origin-failed", "The storage could not be read");
+const ORIGIN_TIMEOUT: ProblemKind =
+    ProblemKind::new(StatusCode::GATEWAY_TIMEOUT, "origin-timeout", "The storage did not answer in time");
+const STILL_READING: ProblemKind =
+    ProblemKind::new(StatusCode::SERVICE_UNAVAILABLE, "still-reading", "The object is being read");
+const CATALOG_FAILED: ProblemKind =
+    ProblemKind::new(StatusCode::SERVICE_UNAVAILABLE, "catalog-failed", "The catalog did not answer");
+const TIMED_OUT: ProblemKind =
+    ProblemKind::new(StatusCode::SERVICE_UNAVAILABLE, "timed-out", "The answer took too long");
