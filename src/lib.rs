@@ -4,9 +4,26 @@
 
 pub mod value;
 
+pub mod telemetry;
+
 pub mod http;
+
+pub mod fetcher;
+
 pub mod link;
 
 pub mod origin;
 
 pub mod catalog;
+
+pub mod mint;
+
+pub mod config;
+
+pub mod asset;
+
+pub mod control;
+
+pub mod ops;
+
+pub mod cli;

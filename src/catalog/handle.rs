@@ -13,7 +13,8 @@ use tracing::{info, warn};
 
 use super::queue::{Cutoffs, Job, Queued, Record, Reply, Tally};
 use super::record::{
-    FetchRecord, KnownObject, LinkRecord, MintRecord, NewRevocation, Pruned, RevocationRecord, WhichRevocations,
+    FetchRecord, KnownObject, LinkRecord, MintRecord, NewRevocation, Pruned, RevocationRecord, RevocationsState,
+    WhichRevocations,
 };
 use super::sqlite::Reader;
 use super::writer::WriterTask;
@@ -123,6 +124,11 @@ impl Catalog {
     /// The revocations, oldest first. They are never cut short: a missing one would admit a fetch.
     pub async fn revocations(&self, which: WhichRevocations) -> Result<Vec<RevocationRecord>, CatalogError> {
         self.in_time(self.0.reader.revocations(which, self.0.clock.now())).await
+    }
+
+    /// A value that differs whenever a revocation was made, lifted or extended since, by this process or another.
+    pub async fn revocations_state(&self) -> Result<RevocationsState, CatalogError> {
+        self.in_time(self.0.reader.revocations_state()).await
     }
 
     /// The minted link with this id. A mint that is still queued is not seen.

@@ -19,6 +19,7 @@ pub use error::CatalogError;
 pub use handle::Catalog;
 pub use queue::CatalogCounters;
 pub use record::{
-    FetchRecord, KnownObject, Lifted, LinkRecord, MintRecord, NewRevocation, Pruned, RevocationRecord, WhichRevocations,
+    FetchRecord, KnownObject, Lifted, LinkRecord, MintRecord, NewRevocation, Pruned, RevocationRecord,
+    RevocationsState, WhichRevocations,
 };
 pub use settings::CatalogSettings;

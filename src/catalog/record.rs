@@ -176,6 +176,14 @@ pub enum WhichRevocations {
     All,
 }
 
+/// What can be compared to see that revocations have changed; it means nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RevocationsState {
+    pub(super) newest: i64,
+    pub(super) lifted: i64,
+    pub(super) ends: i64,
+}
+
 /// How many rows a pruning deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {

@@ -114,10 +114,8 @@ fn may_be_partial(headers: &HeaderMap, current: &Validators<'_>) -> bool {
 }
 
 fn is_unchanged(validator: &[u8], current: &Validators<'_>) -> bool {
-    match EntityTag::parse(validator) {
-        Ok(tag) => tag.strong_eq(current.etag),
-        Err(_) => HttpDate::parse(validator) == Ok(HttpDate(current.last_modified)),
-    }
+    let same_date = || HttpDate::parse(validator) == Ok(HttpDate(current.last_modified));
+    current.etag.strong_eq_text(validator).unwrap_or_else(same_date)
 }
 
 fn date(headers: &HeaderMap, name: &HeaderName) -> Option<UnixTime> {

@@ -49,6 +49,14 @@ impl EntityTag {
         self.tag().weak_eq(other.tag())
     }
 
+    /// Whether `text` is strongly equal to this tag, read in place; `None` when it is not an entity tag.
+    pub(super) fn strong_eq_text(&self, text: &[u8]) -> Option<bool> {
+        match Tag::take(text) {
+            Some((tag, [])) => Some(tag.strong_eq(self.tag())),
+            _ => None,
+        }
+    }
+
     /// The value of an `ETag` field. It shares the tag's bytes.
     pub fn to_header_value(&self) -> HeaderValue {
         self.0.clone()

@@ -227,6 +227,18 @@ async fn child_revokes_until_it_is_killed() {
 }
 
 #[tokio::test]
+async fn every_change_of_the_revocations_shows_in_their_state() {
+    let dir = TempDir::new().unwrap();
+    let (catalog, other) = (open(&dir).await, open(&dir).await);
+    let mut states = vec![other.revocations_state().await.unwrap()];
+    let first = catalog.revoke(revocation("object", "media/a")).await.unwrap();
+    states.push(other.revocations_state().await.unwrap());
+    catalog.lift(first.id, &first.client).await.unwrap();
+    states.push(other.revocations_state().await.unwrap());
+    assert!(states[0] != states[1] && states[1] != states[2] && states[0] != states[2], "{states:?}");
+}
+
+#[tokio::test]
 async fn revoking_twice_gives_one_record_with_the_later_end() {
     let dir = tempfile::tempdir().unwrap();
     let clock = clock();

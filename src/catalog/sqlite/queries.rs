@@ -70,6 +70,10 @@ pub(super) const ACTIVE_REVOCATIONS: &str = "
 pub(super) const ALL_REVOCATIONS: &str = "
     SELECT id, kind, value, reason, client, created_at, expires_at, lifted_at, lifted_by FROM revocations ORDER BY id";
 
+/// The newest number, how many are lifted, and the sum of all ends: one of them changes with every change.
+pub(super) const REVOCATIONS_STATE: &str = "
+    SELECT coalesce(max(id), 0), count(lifted_at), coalesce(sum(expires_at), 0) FROM revocations";
+
 /// SQLite as it is built here has no `DELETE ... LIMIT`; `?1` is the cutoff and `?2` the slice, here and below.
 pub(super) const PRUNE_LINKS: &str = "
     DELETE FROM links WHERE number IN (SELECT number FROM links WHERE last_minted_at < ?1 ORDER BY last_minted_at LIMIT ?2)";

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{ColumnIndex, Decode, Row, Sqlite, SqlitePool, Type};
 
 use super::super::record::{
-    FetchRecord, KnownObject, Lifted, LinkRecord, MintRecord, RevocationRecord, WhichRevocations,
+    FetchRecord, KnownObject, Lifted, LinkRecord, MintRecord, RevocationRecord, RevocationsState, WhichRevocations,
 };
 use super::{int, queries};
 use crate::catalog::CatalogError;
@@ -60,6 +60,11 @@ impl Reader {
             WhichRevocations::All => sqlx::query(queries::ALL_REVOCATIONS),
         };
         query.fetch_all(&self.pool).await?.iter().map(revocation).collect()
+    }
+
+    pub(in crate::catalog) async fn revocations_state(&self) -> Result<RevocationsState, CatalogError> {
+        let row = sqlx::query(queries::REVOCATIONS_STATE).fetch_one(&self.pool).await?;
+        Ok(RevocationsState { newest: row.try_get(0)?, lifted: row.try_get(1)?, ends: row.try_get(2)? })
     }
 
     pub(in crate::catalog) async fn ping(&self) -> Result<(), CatalogError> {

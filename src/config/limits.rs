@@ -1,0 +1,124 @@
+//! `[links]`, `[cache]`, `[mint]` and `[limits]`: how long, how much and how many.
+//!
+//! Every limit has a name, a unit, a default and bounds. Where two contradict each other, the fault stands at the one that
+//! was written.
+
+use std::time::Duration;
+
+use super::reading::{count, duration, size, whole_seconds};
+use super::section::Section;
+use crate::link::{BadBounds, LinkBounds};
+
+/// How much memory bytes may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheSettings {
+    /// Held blocks, in bytes. Default 512 MiB.
+    pub memory: u64,
+    /// Bytes on their way from a store or to a fetcher. Default 128 MiB.
+    pub in_flight: u64,
+    /// Of `memory`, what minted and not yet fetched objects may take, in bytes. Default half of `memory`.
+    pub prewarm: u64,
+}
+
+/// The bounds of a mint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MintSettings {
+    /// How long a mint waits for the first read of an object. Default 10 s.
+    pub mint_timeout: Duration,
+    /// How long a store's word about an object is believed. Default 2 s.
+    pub fresh_for: Duration,
+    /// The largest object that is read, in bytes. Default 2 GiB.
+    pub object_max: u64,
+    /// How many objects are read for the first time at once. Default 8.
+    pub first_reads: usize,
+}
+
+/// The bounds of the public listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitSettings {
+    /// How long one download may take, also past its link's expiry. Default 10 min.
+    pub body_max: Duration,
+    /// How many connections are open at once. Default 10,000.
+    pub max_connections: usize,
+    /// How long the head of a request may take, and how long a connection may be idle. Default 30 s.
+    pub header_timeout: Duration,
+    /// How long running downloads may go on after a stop was asked for. Default 30 s.
+    pub drain: Duration,
+}
+
+/// Reads `[links]`.
+pub(super) fn links(mut section: Section<'_>) -> LinkBounds {
+    let before = section.faults_so_far();
+    let names = ["ttl_min", "ttl_default", "ttl_max", "window"];
+    let written = names.map(|name| section.read(name, whole_seconds(SECOND..=7 * DAY)));
+    let [ttl_min, ttl_default, ttl_max, window] = written;
+    let meant = [
+        ttl_min.unwrap_or(minutes(15)),
+        ttl_default.unwrap_or(minutes(20)),
+        ttl_max.unwrap_or(minutes(30)),
+        window.unwrap_or(minutes(5)),
+    ];
+    let [min, default, max, each] = meant;
+    let bounds = LinkBounds::new(min, default, max, each);
+    // A setting that could not be read has its fault already; its default would only seem to contradict the others.
+    if let (Err(fault), true) = (bounds, section.faults_so_far() == before) {
+        let place = match fault {
+            BadBounds::Window => "window",
+            BadBounds::Order if min > default && ttl_default.is_none() => "ttl_min",
+            BadBounds::Order if min > default || ttl_max.is_none() => "ttl_default",
+            BadBounds::Order | BadBounds::TooLong | BadBounds::NotWholeSeconds => "ttl_max",
+        };
+        let [min, default, max, each] = meant.map(humantime::format_duration);
+        let all = format!("ttl_min {min}, ttl_default {default}, ttl_max {max}, window {each}");
+        section.fault(place, format!("{fault}; with the defaults, the settings are {all}"));
+    }
+    section.end();
+    bounds.unwrap_or_default()
+}
+
+/// Reads `[cache]`.
+pub(super) fn cache(mut section: Section<'_>) -> CacheSettings {
+    let before = section.faults_so_far();
+    let memory = section.read("memory", size(MIB..=16 * TIB)).unwrap_or(512 * MIB);
+    let in_flight = section.read("in_flight", size(MIB..=16 * TIB)).unwrap_or(128 * MIB);
+    let prewarm = section.read("prewarm", size(0..=16 * TIB)).unwrap_or(memory / 2);
+    if prewarm > memory && section.faults_so_far() == before {
+        section.fault("prewarm", "is more than memory, of which it is a part; make it smaller, or memory larger");
+    }
+    section.end();
+    CacheSettings { memory, in_flight, prewarm }
+}
+
+/// Reads `[mint]`.
+pub(super) fn mint(mut section: Section<'_>) -> MintSettings {
+    let settings = MintSettings {
+        mint_timeout: section.read("mint_timeout", duration(SECOND..=HOUR)).unwrap_or(10 * SECOND),
+        fresh_for: section.read("fresh_for", duration(Duration::ZERO..=HOUR)).unwrap_or(2 * SECOND),
+        object_max: section.read("object_max", size(1..=5 * TIB)).unwrap_or(2048 * MIB),
+        first_reads: section.read("first_reads", count(1..=1024)).unwrap_or(8),
+    };
+    section.end();
+    settings
+}
+
+/// Reads `[limits]`.
+pub(super) fn limits(mut section: Section<'_>) -> LimitSettings {
+    let settings = LimitSettings {
+        body_max: section.read("body_max", duration(SECOND..=DAY)).unwrap_or(minutes(10)),
+        max_connections: section.read("max_connections", count(1..=1_000_000)).unwrap_or(10_000),
+        header_timeout: section.read("header_timeout", duration(SECOND..=HOUR)).unwrap_or(30 * SECOND),
+        drain: section.read("drain", duration(Duration::ZERO..=HOUR)).unwrap_or(30 * SECOND),
+    };
+    section.end();
+    settings
+}
+
+const fn minutes(n: u64) -> Duration {
+    Duration::from_secs(n * 60)
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = minutes(60);
+const DAY: Duration = minutes(24 * 60);
+const MIB: u64 = 1 << 20;
+const TIB: u64 = 1 << 40;

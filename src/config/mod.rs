@@ -1,0 +1,32 @@
+//! Settings: TOML as written becomes settings as meant, or all that is wrong with it at once.
+//!
+//! [`Settings::from_toml`] is the pure core: text, environment and directory in, settings or [`Faults`] out. [`load`] reads the files around it.
+//! Every fault names a key path and says what to do; none repeats a value, for it may be a secret. Nothing here acts: the rooms
+//! that are set up by these structs do.
+//!
+//! Imports `value`, `link`, `fetcher`, and of `origin` and `catalog` their settings alone.
+
+mod client_key;
+mod clients;
+mod environment;
+mod fault;
+mod fetchers;
+mod limits;
+mod listen;
+mod load;
+mod reading;
+mod records;
+mod section;
+mod settings;
+mod stores;
+
+pub use client_key::{ClientKey, NotAClientKey};
+pub use clients::{Action, ClientSettings};
+pub use fault::{Fault, Faults};
+pub use fetchers::FetcherSettings;
+pub use limits::{CacheSettings, LimitSettings, MintSettings};
+pub use listen::{HostNames, ListenSettings};
+pub use load::{Loaded, load, load_settings, read_keyring};
+pub use records::{AccessLog, LogFormat, LogSettings};
+pub use settings::Settings;
+pub use stores::{StorePlace, StoreSettings};

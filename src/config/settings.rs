@@ -1,0 +1,162 @@
+//! The settings as meant: one small struct per concern, and the one way from text to them.
+//!
+//! [`Settings::from_toml`] opens nothing, so it can be given anything. Every section is read, whatever is wrong with the others;
+//! settings are made only where nothing is.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use toml::Table;
+use toml::de::DeTable;
+
+use super::clients::{self, ClientSettings};
+use super::environment::Overrides;
+use super::fault::{Fault, Faults};
+use super::fetchers::{self, FetcherSettings};
+use super::limits::{self, CacheSettings, LimitSettings, MintSettings};
+use super::listen::{self, ListenSettings};
+use super::records::{self, LogSettings};
+use super::section::{Context, Section};
+use super::stores::{self, StoreSettings};
+use crate::catalog::CatalogSettings;
+use crate::link::{LinkBounds, PublicOrigin};
+use crate::origin::RetryPolicy;
+use crate::value::{ProfileName, StoreName};
+
+/// Everything that the settings file and the environment say.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What links begin with; bound into every seal.
+    pub public_origin: PublicOrigin,
+    /// Where we listen.
+    pub listen: ListenSettings,
+    /// The keyring's file.
+    pub keyring_file: PathBuf,
+    /// Who may use the control API.
+    pub clients: Vec<ClientSettings>,
+    /// The private storages, at least one.
+    pub stores: BTreeMap<StoreName, StoreSettings>,
+    /// How long a store is waited for, and how often it is asked again.
+    pub origin: RetryPolicy,
+    /// How long links live.
+    pub links: LinkBounds,
+    /// How much memory bytes may take.
+    pub cache: CacheSettings,
+    /// Where the catalog lies, and how long it remembers.
+    pub catalog: CatalogSettings,
+    /// The bounds of a mint.
+    pub mint: MintSettings,
+    /// The bounds of the public listener.
+    pub limits: LimitSettings,
+    /// The fetcher profiles that the settings name; the built-in one is not among them unless they change it.
+    pub fetchers: BTreeMap<ProfileName, FetcherSettings>,
+    /// What is logged, and where to.
+    pub log: LogSettings,
+}
+
+impl Settings {
+    /// The settings that `text` means, with the `HALLPASS_` variables of `environment` over it. Relative paths begin in `base_dir`.
+    ///
+    /// It opens nothing: a setting that names a secret's file is a fault here, and [`load`](super::load) reads it.
+    pub fn from_toml(text: &str, environment: &BTreeMap<String, String>, base_dir: &Path) -> Result<Self, Faults> {
+        let read_secret = |_: &Path| Err("names a file, and no file is read here".to_owned());
+        let context = Context { base_dir: base_dir.to_owned(), read_secret: &read_secret };
+        let draft = Draft::new(text, environment, &context);
+        Faults::none_or(draft.faults, draft.settings)
+    }
+}
+
+/// Settings with their faults, before anybody asked whether there are any.
+pub(super) struct Draft {
+    /// Whole only if there are no faults.
+    pub(super) settings: Option<Settings>,
+    /// What else can be looked at in spite of faults: the keyring's file and the profiles.
+    pub(super) keyring_file: Option<PathBuf>,
+    pub(super) fetchers: BTreeMap<ProfileName, FetcherSettings>,
+    pub(super) faults: Vec<Fault>,
+}
+
+impl Draft {
+    pub(super) fn new(text: &str, environment: &BTreeMap<String, String>, context: &Context<'_>) -> Self {
+        let mut faults = Vec::new();
+        let Some(mut table) = parse(text, &mut faults) else { return Self::of(faults) };
+        let overrides = Overrides::apply(environment, &mut table, &mut faults);
+        let mut draft = Self::read(table, context, faults);
+        overrides.name_sources(&mut draft.faults);
+        draft
+    }
+
+    pub(super) fn of(faults: Vec<Fault>) -> Self {
+        Self { settings: None, keyring_file: None, fetchers: BTreeMap::new(), faults }
+    }
+
+    fn read(table: Table, context: &Context<'_>, mut faults: Vec<Fault>) -> Self {
+        let mut root = Section::root(table, context, &mut faults);
+        let public_origin = listen::public_origin(&mut root);
+        let listen = listen::read(root.section("listen"));
+        refuse_tls(&mut root);
+        let keyring_file = keyring_file(root.section("keyring"));
+        let stores = stores::read(&mut root);
+        let clients = clients::read(root.section("control"), &stores.names);
+        let origin = stores::retries(root.section("origin"));
+        let links = limits::links(root.section("links"));
+        let cache = limits::cache(root.section("cache"));
+        let catalog = records::catalog(root.section("catalog"));
+        let mint = limits::mint(root.section("mint"));
+        let limits = limits::limits(root.section("limits"));
+        let fetchers = fetchers::read(&mut root);
+        let log = records::log(root.section("log"));
+        root.end();
+        let settings = public_origin.map(|public_origin| Settings {
+            public_origin,
+            listen,
+            keyring_file: keyring_file.clone(),
+            clients,
+            stores: stores.settings,
+            origin,
+            links,
+            cache,
+            catalog,
+            mint,
+            limits,
+            fetchers: fetchers.clone(),
+            log,
+        });
+        Self { settings, keyring_file: Some(keyring_file), fetchers, faults }
+    }
+}
+
+/// The text as a table. Where it is not TOML, each fault is named by its line; the line itself may hold a secret.
+fn parse(text: &str, faults: &mut Vec<Fault>) -> Option<Table> {
+    let (_, mut errors) = DeTable::parse_recoverable(text);
+    errors.sort_by_key(|error| error.span().map(|span| span.start));
+    for error in errors.iter().take(MOST_SYNTAX_FAULTS) {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
+        faults.push(Fault::new(format!("line {line}"), format!("this is not TOML: {}", error.message())));
+    }
+    if !errors.is_empty() {
+        return None;
+    }
+    text.parse().map_err(|_| faults.push(Fault::new("the settings", "this is not TOML"))).ok()
+}
+
+/// A certificate that is silently not used would be a gateway that speaks in the clear.
+fn refuse_tls(root: &mut Section<'_>) {
+    if root.read("tls", |_| Ok(())).is_some() {
+        root.fault(
+            "tls",
+            "comes with a later release; for now remove this section, end TLS in front of the gateway and let it pass \
+             plain HTTP to listen.public",
+        );
+    }
+}
+
+fn keyring_file(mut section: Section<'_>) -> PathBuf {
+    let file = section.path("file").unwrap_or_else(|| section.base_dir().join("keys.toml"));
+    section.end();
+    file
+}
+
+/// One slip can make many faults of syntax; the first ones tell it.
+const MOST_SYNTAX_FAULTS: usize = 8;
