@@ -1,0 +1,351 @@
+//! All metrics of the program, by the names that operators build dashboards on.
+//!
+//! Callers say what happened (`metrics.request("served")`) and never see the registry. Where a label is a name from the settings, they
+//! hold a handle for that name, so that nothing on the hot path allocates or locks. A label is a word of the program or a name of the
+//! settings, never text from a request.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Metric, Registry};
+
+use super::counters::{Counters, Series};
+use super::histogram::SecondsHistogram;
+
+/// The registry and everything in it. One for the process; share it in an `Arc`.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Counters<1>,
+    denials: Counters<1>,
+    mints: Counters<1>,
+    overloads: Counters<1>,
+    reloads: Counters<1>,
+    verdicts: Series,
+    origin_reads: Series,
+    origin_bytes: Series,
+    connection_endings: Series,
+    connection_waits: Series,
+    accept_errors: Series,
+    connections: Family<Named, Gauge>,
+    network_list_age: Family<Named, Seconds>,
+    body_bytes: Counter,
+    verification_failures: Counter,
+    fetch_records_dropped: Counter,
+    access_records_dropped: Counter,
+    catalog_write_lag: Seconds,
+    first_byte: SecondsHistogram,
+}
+
+/// What is counted for one fetcher profile.
+#[derive(Debug)]
+pub struct ProfileMetrics {
+    verdicts: Counters<3>,
+    list_age: Seconds,
+}
+
+/// What is counted for one store.
+#[derive(Debug)]
+pub struct StoreMetrics {
+    reads: Counters<1>,
+    bytes: Counter,
+}
+
+/// What is counted for one listener.
+#[derive(Debug)]
+pub struct ListenerMetrics {
+    open: Gauge,
+    waits: Counter,
+    accept_errors: Counter,
+    endings: Counters<1>,
+}
+
+impl Metrics {
+    /// A fresh registry in which everything is zero.
+    pub fn new() -> Self {
+        let mut book = Book(Registry::with_prefix("hallpass"));
+        Self {
+            requests: book.counters("requests", "Requests on the public listener, by outcome", "outcome"),
+            denials: book.counters("denials", "Links not believed, by reason", "reason"),
+            mints: book.counters("mints", "Links asked for, by outcome", "outcome"),
+            overloads: book.counters("overload_refusals", "Requests refused because a limit was reached", "limit"),
+            reloads: book.counters("reloads", "Reloads of settings, by result", "result"),
+            verdicts: book.enter("fetcher_verdicts", "Judgements of requests by a fetcher profile"),
+            origin_reads: book.enter("origin_reads", "Reads from a store, by outcome"),
+            origin_bytes: book.enter("origin_bytes", "Bytes read from a store"),
+            connection_endings: book.enter("connection_endings", "Connections that ended, by how"),
+            connection_waits: book
+                .enter("connection_waits", "Times a listener stopped accepting at its connection limit"),
+            accept_errors: book.enter("accept_errors", "Connections that could not be accepted"),
+            connections: book.enter("connections", "Open connections"),
+            network_list_age: book.enter("network_list_age_seconds", "Age of a fetcher profile's network list"),
+            body_bytes: book.enter("body_bytes", "Bytes of asset bodies sent"),
+            verification_failures: book
+                .enter("verification_failures", "Blocks or bodies that did not match their fingerprint"),
+            fetch_records_dropped: book.enter("fetch_records_dropped", "Fetches that the catalog could not take"),
+            access_records_dropped: book.enter("access_records_dropped", "Access log lines that were not written"),
+            catalog_write_lag: book
+                .enter("catalog_write_lag_seconds", "Age of the oldest record that waits to be written"),
+            first_byte: book.enter("first_byte_seconds", "Time from a request's head to the first byte of its answer"),
+            registry: book.0,
+        }
+    }
+
+    /// Counts a request on the public listener.
+    pub fn request(&self, outcome: &'static str) {
+        self.requests.at([outcome]).inc();
+    }
+
+    /// Counts a link that was not believed.
+    pub fn denial(&self, reason: &'static str) {
+        self.denials.at([reason]).inc();
+    }
+
+    /// Counts an asked-for link.
+    pub fn mint(&self, outcome: &'static str) {
+        self.mints.at([outcome]).inc();
+    }
+
+    /// Counts a refusal because `limit` was reached.
+    pub fn overload(&self, limit: &'static str) {
+        self.overloads.at([limit]).inc();
+    }
+
+    /// Counts a reload of settings.
+    pub fn reload(&self, result: &'static str) {
+        self.reloads.at([result]).inc();
+    }
+
+    /// Counts bytes of asset bodies that left.
+    pub fn body_bytes(&self, bytes: u64) {
+        self.body_bytes.inc_by(bytes);
+    }
+
+    /// Observes the time from a request's head to the first byte of its answer.
+    pub fn first_byte(&self, took: Duration) {
+        self.first_byte.observe(took);
+    }
+
+    /// Counts a block or body that did not match its fingerprint.
+    pub fn verification_failure(&self) {
+        self.verification_failures.inc();
+    }
+
+    /// Counts fetches that the catalog could not take.
+    pub fn fetch_records_dropped(&self, records: u64) {
+        self.fetch_records_dropped.inc_by(records);
+    }
+
+    /// Sets how long the oldest record waits for the catalog's writer; zero when none does.
+    pub fn catalog_write_lag(&self, lag: Duration) {
+        self.catalog_write_lag.set(lag.as_secs_f64());
+    }
+
+    /// The counter of access log lines that were not written.
+    pub(super) fn access_records_dropped(&self) -> Counter {
+        self.access_records_dropped.clone()
+    }
+
+    /// The handle for a fetcher profile; `name` comes from the settings. Handles of one name share their counts.
+    pub fn profile(&self, name: &str) -> ProfileMetrics {
+        let verdicts = Counters::new(self.verdicts.clone(), named("profile", name), ["agent", "network", "verdict"]);
+        ProfileMetrics { verdicts, list_age: self.network_list_age.get_or_create_owned(&named("profile", name)) }
+    }
+
+    /// The handle for a store; `name` comes from the settings. Handles of one name share their counts.
+    pub fn store(&self, name: &str) -> StoreMetrics {
+        StoreMetrics {
+            reads: Counters::new(self.origin_reads.clone(), named("store", name), ["outcome"]),
+            bytes: self.origin_bytes.get_or_create_owned(&named("store", name)),
+        }
+    }
+
+    /// The handle for a listener. Handles of one name share their counts.
+    pub fn listener(&self, name: &'static str) -> ListenerMetrics {
+        let labels = named("listener", name);
+        ListenerMetrics {
+            open: self.connections.get_or_create_owned(&labels),
+            waits: self.connection_waits.get_or_create_owned(&labels),
+            accept_errors: self.accept_errors.get_or_create_owned(&labels),
+            endings: Counters::new(self.connection_endings.clone(), labels, ["ending"]),
+        }
+    }
+
+    /// Everything, in the `OpenMetrics` text format; its media type is [`CONTENT_TYPE`].
+    pub fn encode(&self) -> String {
+        let mut page = String::with_capacity(PAGE);
+        match text::encode(&mut page, &self.registry) {
+            Ok(()) => page,
+            Err(std::fmt::Error) => String::new(),
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ProfileMetrics {
+    /// Counts a judgement by its agent class, network verdict, and what came of it.
+    pub fn verdict(&self, agent: &'static str, network: &'static str, verdict: &'static str) {
+        self.verdicts.at([agent, network, verdict]).inc();
+    }
+
+    /// Sets the age of the profile's network list.
+    pub fn list_age(&self, age: Duration) {
+        self.list_age.set(age.as_secs_f64());
+    }
+}
+
+impl StoreMetrics {
+    /// Counts a read from the store.
+    pub fn read(&self, outcome: &'static str) {
+        self.reads.at([outcome]).inc();
+    }
+
+    /// Counts bytes that the store sent.
+    pub fn bytes(&self, bytes: u64) {
+        self.bytes.inc_by(bytes);
+    }
+}
+
+impl ListenerMetrics {
+    /// Counts a connection that begins.
+    pub fn opened(&self) {
+        self.open.inc();
+    }
+
+    /// Counts a connection that ended, and how.
+    pub fn closed(&self, ending: &'static str) {
+        self.open.dec();
+        self.endings.at([ending]).inc();
+    }
+
+    /// Counts that the listener stopped accepting at its connection limit.
+    pub fn waited(&self) {
+        self.waits.inc();
+    }
+
+    /// Counts a connection that could not be accepted.
+    pub fn accept_failed(&self) {
+        self.accept_errors.inc();
+    }
+}
+
+/// A registry that hands back what it enters.
+struct Book(Registry);
+
+impl Book {
+    fn enter<M: Metric + Clone + Default>(&mut self, name: &'static str, help: &'static str) -> M {
+        let metric = M::default();
+        self.0.register(name, help, metric.clone());
+        metric
+    }
+
+    fn counters(&mut self, name: &'static str, help: &'static str, label: &'static str) -> Counters<1> {
+        Counters::new(self.enter(name, help), Vec::new(), [label])
+    }
+}
+
+fn named(label: &'static str, name: &str) -> Named {
+    vec![(label, name.to_owned())]
+}
+
+type Named = Vec<(&'static str, String)>;
+type Seconds = Gauge<f64, AtomicU64>;
+
+/// The media type of [`Metrics::encode`] (`OpenMetrics` 1.0.0, "Overall Structure").
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Where a page begins, in bytes; a busy gateway's has about ten thousand.
+const PAGE: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_have_the_names_that_dashboards_are_built_on() {
+        let metrics = Metrics::new();
+        metrics.request("served");
+        metrics.request("served");
+        metrics.denial("bad-seal");
+        metrics.mint("minted");
+        metrics.overload("in-flight");
+        metrics.reload("kept-old");
+        metrics.body_bytes(123_456);
+        metrics.verification_failure();
+        metrics.fetch_records_dropped(3);
+        metrics.catalog_write_lag(Duration::from_millis(1500));
+        metrics.profile("meta").verdict("match", "inside", "admitted");
+        metrics.profile("meta").verdict("match", "inside", "admitted");
+        metrics.profile("meta").list_age(Duration::from_mins(1));
+        metrics.store("media").read("done");
+        metrics.store("media").bytes(7);
+        let public = metrics.listener("public");
+        public.opened();
+        public.opened();
+        public.closed("bad-head");
+        public.waited();
+        public.accept_failed();
+        let page = metrics.encode();
+        for line in [
+            "hallpass_requests_total{outcome=\"served\"} 2",
+            "hallpass_denials_total{reason=\"bad-seal\"} 1",
+            "hallpass_mints_total{outcome=\"minted\"} 1",
+            "hallpass_overload_refusals_total{limit=\"in-flight\"} 1",
+            "hallpass_reloads_total{result=\"kept-old\"} 1",
+            "hallpass_body_bytes_total 123456",
+            "hallpass_verification_failures_total 1",
+            "hallpass_fetch_records_dropped_total 3",
+            "hallpass_access_records_dropped_total 0",
+            "hallpass_catalog_write_lag_seconds 1.5",
+            "hallpass_fetcher_verdicts_total{profile=\"meta\",agent=\"match\",network=\"inside\",verdict=\"admitted\"} 2",
+            "hallpass_network_list_age_seconds{profile=\"meta\"} 60.0",
+            "hallpass_origin_reads_total{store=\"media\",outcome=\"done\"} 1",
+            "hallpass_origin_bytes_total{store=\"media\"} 7",
+            "hallpass_connections{listener=\"public\"} 1",
+            "hallpass_connection_endings_total{listener=\"public\",ending=\"bad-head\"} 1",
+            "hallpass_connection_waits_total{listener=\"public\"} 1",
+            "hallpass_accept_errors_total{listener=\"public\"} 1",
+            "# EOF",
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line} is missing in\n{page}");
+        }
+    }
+
+    #[test]
+    fn first_bytes_fall_into_cumulative_buckets() {
+        let metrics = Metrics::new();
+        for millis in [0, 1, 200, 11_000] {
+            metrics.first_byte(Duration::from_millis(millis));
+        }
+        let page = metrics.encode();
+        for line in [
+            "hallpass_first_byte_seconds_bucket{le=\"0.0005\"} 1",
+            "hallpass_first_byte_seconds_bucket{le=\"0.001\"} 2",
+            "hallpass_first_byte_seconds_bucket{le=\"0.1\"} 2",
+            "hallpass_first_byte_seconds_bucket{le=\"0.25\"} 3",
+            "hallpass_first_byte_seconds_bucket{le=\"10.0\"} 3",
+            "hallpass_first_byte_seconds_bucket{le=\"+Inf\"} 4",
+            "hallpass_first_byte_seconds_count 4",
+            "hallpass_first_byte_seconds_sum 11.201",
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line} is missing in\n{page}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_label_stays_within_its_line() {
+        let metrics = Metrics::new();
+        metrics.request("a\"} 1\nx{b=\"\\");
+        let page = metrics.encode();
+        assert!(page.contains(r#"outcome="a\"} 1\nx{b=\"\\"} 1"#), "{page}");
+    }
+}
