@@ -64,18 +64,16 @@ impl Client {
 #[derive(Clone, Debug, Default)]
 pub struct Clients(Vec<(Secret<[u8; 32]>, Arc<Client>)>);
 
-impl FromIterator<ClientSettings> for Clients {
-    /// Of two clients with one key the later wins; settings refuse such a pair before.
-    fn from_iter<I: IntoIterator<Item = ClientSettings>>(settings: I) -> Self {
-        let entry = |settings: ClientSettings| {
-            let ClientSettings { name, key_hash, stores, prefixes, actions } = settings;
+impl Clients {
+    /// The clients that the settings list. Of two with one key the later wins; settings refuse such a pair before.
+    pub fn new(settings: &[ClientSettings]) -> Self {
+        let entry = |settings: &ClientSettings| {
+            let ClientSettings { name, key_hash, stores, prefixes, actions } = settings.clone();
             (key_hash, Arc::new(Client { name, stores, prefixes, actions }))
         };
-        Self(settings.into_iter().map(entry).collect())
+        Self(settings.iter().map(entry).collect())
     }
-}
 
-impl Clients {
     /// Whose key `presented` is. All clients are compared, also after one has matched.
     pub fn holder_of(&self, presented: &str) -> Option<Arc<Client>> {
         let hash = ClientKey::parse(presented).ok()?.hash();
@@ -87,11 +85,11 @@ impl Clients {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
 
     /// A client's settings and the key that goes with them, whose 52 digits are all `digit`.
-    pub(in crate::control) fn settings(name: &str, digit: char, prefixes: &[&str], actions: &[Action]) -> (String, ClientSettings) {
+    fn settings(name: &str, digit: char, prefixes: &[&str], actions: &[Action]) -> (String, ClientSettings) {
         let key = format!("hpk_{}a", digit.to_string().repeat(51));
         let settings = ClientSettings {
             name: name.parse().unwrap(),
@@ -105,7 +103,7 @@ pub(super) mod tests {
 
     fn client(prefixes: &[&str], actions: &[Action]) -> Arc<Client> {
         let (key, settings) = settings("billing", 'b', prefixes, actions);
-        Clients::from_iter([settings]).holder_of(&key).unwrap()
+        Clients::new(&[settings]).holder_of(&key).unwrap()
     }
 
     #[test]
@@ -144,11 +142,19 @@ pub(super) mod tests {
     fn each_key_finds_its_own_client_and_nothing_else_finds_any() {
         let (one_key, one) = settings("one", 'b', &[], &[Action::Mint]);
         let (two_key, two) = settings("two", 'c', &[], &[Action::Mint]);
-        let clients: Clients = [one, two].into_iter().collect();
+        let clients = Clients::new(&[one, two]);
         let name = |key: &str| clients.holder_of(key).map(|client| client.name().to_string());
         assert_eq!((name(&one_key).as_deref(), name(&two_key).as_deref()), (Some("one"), Some("two")));
         let stranger = format!("hpk_{}a", "d".repeat(51));
-        for key in ["", "hpk_", &stranger, &one_key.to_uppercase(), &one_key[4..], &format!("{one_key}a"), &format!(" {one_key}")] {
+        for key in [
+            "",
+            "hpk_",
+            &stranger,
+            &one_key.to_uppercase(),
+            &one_key[4..],
+            &format!("{one_key}a"),
+            &format!(" {one_key}"),
+        ] {
             assert_eq!(name(key), None, "{key}");
         }
     }

@@ -2,11 +2,10 @@
 //!
 //! The link itself is never repeated: it is a credential, and an answer may be pasted into a ticket.
 
-use std::borrow::Cow;
-
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::caller::{May, Read};
@@ -17,7 +16,7 @@ use super::parts::Control;
 use super::problems::Refusal;
 use crate::asset::{AssetError, NOT_FOUND};
 use crate::http::Problem;
-use crate::link::{Denial, LinkId, LinkPath, PublicOrigin};
+use crate::link::{Denial, InvalidReason, LinkId, LinkPath, PublicOrigin};
 use crate::mint::{Inspection, LinkState, inspect};
 
 /// A link to inspect.
@@ -30,13 +29,13 @@ pub(super) struct InspectRequest {
 
 /// What a link says.
 #[derive(Serialize, ToSchema)]
-pub(super) struct InspectAnswer {
+pub struct InspectAnswer {
     /// The link's id; null where the text is no link.
     #[schema(value_type = Option<String>, example = "lnk_b4k7abcdefgh2345")]
     id: Option<LinkId>,
     /// Whether it would be believed.
     state: Believed,
-    /// Why it would not, in our own metrics' words; for administrators.
+    /// Why it would not, in our own metrics' words; administrators alone are told.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "seal")]
     reason: Option<&'static str>,
@@ -71,8 +70,7 @@ struct WouldBe {
     #[schema(value_type = Option<String>, example = "link-expired")]
     code: Option<&'static str>,
     /// The problem in words.
-    #[schema(value_type = Option<String>)]
-    detail: Option<Cow<'static, str>>,
+    detail: Option<String>,
 }
 
 /// Inspect a link.
@@ -90,17 +88,38 @@ pub(super) async fn inspect_link(
 ) -> Result<Json<InspectAnswer>, Refusal> {
     let (seals, stores, now) = (control.seals.keep(), control.stores.keep(), control.clock.now());
     let found = inspect(&url, &seals, &control.bounds, &control.revocations, &stores, now).await;
-    if found.opened.as_ref().is_some_and(|opened| !client.sees(&opened.grant().client)) {
+    let grant = found.opened.as_ref().map(|opened| opened.grant());
+    if grant.is_some_and(|grant| !client.sees(&grant.client)) {
         return Err(Refusal::NoSuchLink);
     }
-    let reason = if client.is_admin() { reason(&found.state) } else { None };
-    Ok(Json(InspectAnswer {
-        id: found.id,
-        state: Believed::of(&found.state),
-        reason,
-        answer: would_be(&found, &url, seals.origin()),
-        grant: found.opened.map(|opened| GrantStory::new(opened.grant(), opened.key())),
-    }))
+    let mut answer = InspectAnswer::of(&found);
+    if answer.state == Believed::NotALink {
+        answer.answer = not_a_link(&url, seals.origin());
+    }
+    if answer.would_be_served() && grant.is_some_and(|grant| !control.profiles.get().contains_key(&grant.profile)) {
+        answer.answer = Some(WouldBe::from(&AssetError::Refused.problem()));
+    }
+    answer.reason = answer.reason.filter(|_| client.is_admin());
+    Ok(Json(answer))
+}
+
+impl InspectAnswer {
+    /// What is answered for `found`.
+    pub fn of(found: &Inspection) -> Self {
+        let opened = found.opened.as_ref();
+        Self {
+            id: found.id,
+            state: Believed::of(&found.state),
+            reason: reason(&found.state),
+            grant: opened.map(|opened| GrantStory::new(opened.grant(), opened.key())),
+            answer: would_be(found),
+        }
+    }
+
+    /// Whether a fetcher that its profile admits would get the asset.
+    pub fn would_be_served(&self) -> bool {
+        self.answer.as_ref().is_some_and(|answer| answer.code.is_none())
+    }
 }
 
 impl Believed {
@@ -115,7 +134,7 @@ impl Believed {
     }
 }
 
-fn reason(state: &LinkState) -> Option<&'static str> {
+const fn reason(state: &LinkState) -> Option<&'static str> {
     match state {
         LinkState::Denied(denial) => Some(denial.label()),
         LinkState::Valid | LinkState::NotALink => None,
@@ -123,30 +142,31 @@ fn reason(state: &LinkState) -> Option<&'static str> {
 }
 
 /// The public listener's own table says what would be answered.
-fn would_be(found: &Inspection, url: &str, origin: &PublicOrigin) -> Option<WouldBe> {
+fn would_be(found: &Inspection) -> Option<WouldBe> {
     let problem = match (&found.state, &found.object) {
         (LinkState::Denied(denial), _) => AssetError::Denied(denial.clone()).problem(),
         (LinkState::Valid, Some(Err(error))) => AssetError::Origin(error.clone()).problem(),
         (LinkState::Valid, Some(Ok(())) | None) => return Some(WouldBe { status: 200, code: None, detail: None }),
-        (LinkState::NotALink, _) => not_a_link(url, origin)?,
+        (LinkState::NotALink, _) => return None,
     };
     Some(WouldBe::from(&problem))
 }
 
-/// Under `/m/` every malformed link has the one face of those that did not open; elsewhere there is nothing.
-fn not_a_link(url: &str, origin: &PublicOrigin) -> Option<Problem> {
+/// Under `/m/` every malformed link has the one face of those that did not open; elsewhere at our host there is nothing.
+fn not_a_link(url: &str, origin: &PublicOrigin) -> Option<WouldBe> {
     let path = url.strip_prefix(origin.as_str()).filter(|path| path.is_empty() || path.starts_with(['/', '?', '#']))?;
-    if LinkPath::is_meant_by(path) {
-        let denial = Denial::Invalid(crate::link::InvalidReason::Shape);
-        return Some(AssetError::Denied(denial).problem());
-    }
-    Some(NOT_FOUND.because("There is nothing at this path."))
+    let problem = if LinkPath::is_meant_by(path) {
+        AssetError::Denied(Denial::Invalid(InvalidReason::Shape)).problem()
+    } else {
+        NOT_FOUND.because("There is nothing at this path.")
+    };
+    Some(WouldBe::from(&problem))
 }
 
 impl From<&Problem> for WouldBe {
     fn from(problem: &Problem) -> Self {
         let kind = problem.kind();
-        let detail = problem.to_json().get("detail").and_then(|said| said.as_str()).map(|said| said.to_owned().into());
+        let detail = problem.to_json().get("detail").and_then(Value::as_str).map(ToOwned::to_owned);
         Self { status: kind.status().as_u16(), code: Some(kind.code()), detail }
     }
 }
@@ -154,35 +174,35 @@ impl From<&Problem> for WouldBe {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::{InvalidReason, Revocation};
+    use crate::link::Revocation;
     use crate::origin::OriginError;
     use crate::value::UnixTime;
 
-    fn answered(state: LinkState, object: Option<Result<(), OriginError>>, url: &str) -> Option<(u16, Option<&'static str>)> {
-        let found = Inspection { id: None, state, opened: None, object };
-        let origin = "https://media.example.com".parse().unwrap();
-        would_be(&found, url, &origin).map(|answer| (answer.status, answer.code))
-    }
-
     #[test]
     fn the_would_be_answer_is_the_public_listeners() {
-        let url = "https://media.example.com/m/a/b";
         let revoked = Denial::Revoked(Revocation::IssuedBefore(UnixTime::EPOCH));
         for (state, object, expected) in [
-            (LinkState::Valid, Some(Ok(())), (200, None)),
-            (LinkState::Valid, Some(Err(OriginError::Changed)), (410, Some("content-changed"))),
-            (LinkState::Valid, Some(Err(OriginError::Failed("x".into()))), (502, Some("origin-failed"))),
-            (LinkState::Denied(Denial::Invalid(InvalidReason::Seal)), None, (403, Some("link-invalid"))),
-            (LinkState::Denied(Denial::Expired { at: UnixTime::EPOCH }), Some(Ok(())), (410, Some("link-expired"))),
-            (LinkState::Denied(revoked), Some(Ok(())), (410, Some("link-revoked"))),
-            (LinkState::NotALink, None, (403, Some("link-invalid"))),
+            (LinkState::Valid, Some(Ok(())), Some((200, None))),
+            (LinkState::Valid, Some(Err(OriginError::Changed)), Some((410, Some("content-changed")))),
+            (LinkState::Valid, Some(Err(OriginError::Failed("x".into()))), Some((502, Some("origin-failed")))),
+            (LinkState::Denied(Denial::Invalid(InvalidReason::Seal)), None, Some((403, Some("link-invalid")))),
+            (
+                LinkState::Denied(Denial::Expired { at: UnixTime::EPOCH }),
+                Some(Ok(())),
+                Some((410, Some("link-expired"))),
+            ),
+            (LinkState::Denied(revoked), Some(Ok(())), Some((410, Some("link-revoked")))),
+            (LinkState::NotALink, None, None),
         ] {
-            assert_eq!(answered(state, object, url), Some(expected));
+            let answer = InspectAnswer::of(&Inspection { id: None, state, opened: None, object });
+            assert_eq!(answer.would_be_served(), expected == Some((200, None)));
+            assert_eq!(answer.answer.map(|answer| (answer.status, answer.code)), expected);
         }
     }
 
     #[test]
     fn what_is_no_link_is_told_from_what_is_not_even_ours() {
+        let origin = "https://media.example.com".parse().unwrap();
         for (url, expected) in [
             ("https://media.example.com/", Some((404, Some("not-found")))),
             ("https://media.example.com", Some((404, Some("not-found")))),
@@ -191,7 +211,8 @@ mod tests {
             ("https://elsewhere.example/m/a/b", None),
             ("", None),
         ] {
-            assert_eq!(answered(LinkState::NotALink, None, url), expected, "{url}");
+            let answer = not_a_link(url, &origin);
+            assert_eq!(answer.map(|answer| (answer.status, answer.code)), expected, "{url}");
         }
     }
 }

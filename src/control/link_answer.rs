@@ -10,7 +10,7 @@ use crate::value::{Fingerprint, MediaType, Sha256, UnixTime};
 
 /// A minted link.
 #[derive(Serialize, ToSchema)]
-pub(super) struct LinkAnswer {
+pub struct LinkAnswer {
     /// What logs, revocations and delivery records call the link.
     #[schema(value_type = String, example = "lnk_b4k7abcdefgh2345")]
     id: LinkId,
@@ -99,35 +99,33 @@ struct Document {
     filename: String,
 }
 
-impl From<Minted> for LinkAnswer {
-    fn from(minted: Minted) -> Self {
-        let component = Component { kind: "header", parameters: vec![parameter(&minted)] };
+impl LinkAnswer {
+    /// What is answered for `minted`.
+    pub fn of(minted: &Minted) -> Self {
         let Minted { link, grant, sha256, warnings, .. } = minted;
         Self {
             id: link.id(),
             url: link.url().to_owned(),
             expires_at: grant.expires,
             fingerprint: grant.fingerprint,
-            sha256,
-            content_type: grant.media_type,
+            sha256: *sha256,
+            content_type: grant.media_type.clone(),
             size: grant.length,
-            warnings: warnings.into_iter().map(Warning::from).collect(),
-            component,
+            warnings: warnings.iter().map(Warning::of).collect(),
+            component: Component { kind: "header", parameters: vec![parameter(minted)] },
             biz_opaque_callback_data: link.id().to_string(),
         }
     }
-}
 
-impl LinkAnswer {
     /// Where the link is told of.
     pub(super) fn location(&self) -> String {
         format!("/v1/links/{}", self.id)
     }
 }
 
-impl From<MintWarning> for Warning {
-    fn from(MintWarning { code, message }: MintWarning) -> Self {
-        Self { code, message }
+impl Warning {
+    fn of(warning: &MintWarning) -> Self {
+        Self { code: warning.code, message: warning.message.clone() }
     }
 }
 

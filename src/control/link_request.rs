@@ -1,5 +1,7 @@
 //! A request for a link, as JSON.
 
+use std::sync::LazyLock;
+
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -38,7 +40,7 @@ pub(super) struct LinkRequest {
     /// What caches may do with the asset.
     #[serde(default)]
     cache: Option<Cache>,
-    /// The fetcher profile that the link is for; without it, the default profile.
+    /// The fetcher profile that the link is for; without it, `meta`.
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "meta")]
     fetcher: Option<ProfileName>,
@@ -87,8 +89,8 @@ impl LinkRequest {
     }
 
     /// The same as the minter takes it.
-    pub(super) fn meant(self, default_fetcher: &ProfileName) -> MintRequest {
-        let fetcher = self.fetcher.unwrap_or_else(|| default_fetcher.clone());
+    pub(super) fn meant(self) -> MintRequest {
+        let fetcher = self.fetcher.unwrap_or_else(|| DEFAULT_FETCHER.clone());
         MintRequest {
             ttl: self.ttl.map(|Ttl(ttl)| ttl),
             header: self.header.map(Header::meant),
@@ -122,6 +124,10 @@ impl Cache {
     }
 }
 
+/// The profile that ships with us.
+#[expect(clippy::expect_used, reason = "the name is a constant; the tests below read it")]
+static DEFAULT_FETCHER: LazyLock<ProfileName> = LazyLock::new(|| "meta".parse().expect("a profile name"));
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,7 +135,7 @@ mod tests {
 
     fn read(json: &serde_json::Value) -> Result<MintRequest, String> {
         let read = json_body::read::<LinkRequest>(json.to_string().as_bytes()).map_err(|fault| fault.to_string())?;
-        Ok(read.meant(&"meta".parse().unwrap()))
+        Ok(read.meant())
     }
 
     #[test]
@@ -153,17 +159,33 @@ mod tests {
     #[test]
     fn faults_name_the_field_and_say_what_it_should_be() {
         for (field, value, said) in [
-            ("ttl", serde_json::json!(20), "ttl: invalid type: integer `20`, expected a text with its unit, such as \"20m\""),
+            (
+                "ttl",
+                serde_json::json!(20),
+                "ttl: invalid type: integer `20`, expected a text with its unit, such as \"20m\"",
+            ),
             ("ttl", serde_json::json!("20"), "ttl: write it as a text with its unit, such as \"20m\" or \"1200s\""),
             ("store", serde_json::json!("M"), "store: store names are 3 to 40 characters"),
             ("key", serde_json::json!(""), "key: an object key cannot be empty"),
-            ("header", serde_json::json!("sticker"), "header: unknown variant `sticker`, expected one of `image`, `video`, `document`"),
-            ("cache", serde_json::json!("public"), "cache: unknown variant `public`, expected one of `immutable`, `private`, `no-store`"),
+            (
+                "header",
+                serde_json::json!("sticker"),
+                "header: unknown variant `sticker`, expected one of `image`, `video`, `document`",
+            ),
+            (
+                "cache",
+                serde_json::json!("public"),
+                "cache: unknown variant `public`, expected one of `immutable`, `private`, `no-store`",
+            ),
             ("filename", serde_json::json!("a/b"), "filename: a file name cannot contain U+002F"),
             ("content_type", serde_json::json!("jpeg"), "content_type: a media type is written type/subtype"),
             ("ref", serde_json::json!("a\nb"), "ref: use at most 200 characters"),
             ("unique", serde_json::json!("yes"), "unique: invalid type: a text, expected a boolean"),
-            ("TTL", serde_json::json!("20m"), "TTL: unknown field `TTL`, expected one of `store`, `key`, `ttl`, `header`, `filename`"),
+            (
+                "TTL",
+                serde_json::json!("20m"),
+                "TTL: unknown field `TTL`, expected one of `store`, `key`, `ttl`, `header`, `filename`",
+            ),
         ] {
             let mut json = serde_json::json!({"store": "media", "key": "a"});
             json[field] = value;

@@ -7,9 +7,7 @@ use utoipa::ToSchema;
 
 use crate::catalog::{CatalogError, FetchRecord, LinkRecord, MintRecord};
 use crate::link::{CachePolicy, Grant, KeyId, LinkId, Revocations};
-use crate::value::{
-    ClientName, FileName, Fingerprint, MediaType, ObjectKey, ProfileName, StoreName, UnixTime,
-};
+use crate::value::{ClientName, Fingerprint, MediaType, ObjectKey, ProfileName, StoreName, UnixTime};
 
 /// A link, and what became of it.
 #[derive(Serialize, ToSchema)]
@@ -66,8 +64,7 @@ pub(super) struct GrantStory {
     #[schema(value_type = String)]
     content_type: MediaType,
     /// What the file is called.
-    #[schema(value_type = String)]
-    filename: FileName,
+    filename: String,
     /// The content's length in bytes.
     size: u64,
     /// When the asset was written.
@@ -91,8 +88,8 @@ pub(super) struct GrantStory {
     /// Whether it was made unlike every other.
     unique: bool,
     /// The key that sealed it.
-    #[schema(value_type = String, pattern = "^[0-9a-f]{8}$")]
-    key_id: KeyId,
+    #[schema(pattern = "^[0-9a-f]{8}$")]
+    key_id: String,
 }
 
 /// One request for a link.
@@ -175,7 +172,7 @@ impl GrantStory {
             version: grant.version.to_string(),
             fingerprint: grant.fingerprint,
             content_type: grant.media_type.clone(),
-            filename: grant.name.clone(),
+            filename: grant.name.to_string(),
             size: grant.length,
             last_modified: grant.last_modified,
             cache: grant.cache.as_str(),
@@ -184,7 +181,7 @@ impl GrantStory {
             issued_at: grant.issued,
             expires_at: grant.expires,
             unique: grant.nonce.is_some(),
-            key_id: key,
+            key_id: key.to_string(),
         }
     }
 }

@@ -137,8 +137,8 @@ pub(super) async fn end(
 impl ControlParts {
     async fn mint(&self, client: &Client, request: LinkRequest) -> Result<LinkAnswer, Refusal> {
         client.may_touch(request.store(), request.key())?;
-        let minted = self.minter.mint(client.name(), &request.meant(&self.default_fetcher)).await?;
-        Ok(minted.into())
+        let minted = self.minter.mint(client.name(), &request.meant()).await?;
+        Ok(LinkAnswer::of(&minted))
     }
 
     async fn mint_item(self: &Arc<Self>, client: &Client, item: Value, deadline: Instant) -> ItemAnswer {

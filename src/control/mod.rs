@@ -4,28 +4,30 @@
 //! matched and the action found among the client's; the body is read afterwards. Everything that can go wrong leaves as a
 //! problem (RFC 9457) through the one table in `problems`. Link URLs are credentials: they are in the answer to a mint, and nowhere else.
 //!
-//! Imports `value`, `telemetry`, `http`, `media`, `link`, `origin`, `catalog`, `mint`, `config` and `asset`.
+//! Imports `value`, `telemetry`, `http`, `media`, `fetcher`, `link`, `origin`, `catalog`, `mint`, `config` and `asset`.
 
 mod client;
 mod parts;
 mod router;
 
+mod account;
 mod caller;
 mod json_body;
-mod written;
 mod problems;
-mod account;
+mod written;
 
-mod link_request;
+mod inspection;
 mod link_answer;
+mod link_request;
 mod link_story;
 mod links;
 mod revocation_words;
 mod revocations;
-mod inspection;
 
 mod openapi;
 
 pub use client::{Client, Clients, OutOfScope};
+pub use inspection::InspectAnswer;
+pub use link_answer::LinkAnswer;
 pub use parts::ControlParts;
 pub use router::router;

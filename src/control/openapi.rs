@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 use ::http::HeaderName;
 use ::http::header::CONTENT_TYPE;
 use axum::body::Bytes;
-use serde_json::Value;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
@@ -18,7 +17,7 @@ use super::router::routes;
 /// No key is needed.
 #[utoipa::path(
     get, path = "/v1/openapi.json", tag = "description", security(()),
-    responses((status = 200, description = "This document", body = Value))
+    responses((status = 200, description = "This document", body = serde_json::Value))
 )]
 pub(super) async fn describe() -> ([(HeaderName, &'static str); 1], Bytes) {
     ([(CONTENT_TYPE, "application/json")], DOCUMENT.clone())

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::Clients;
 use crate::catalog::Catalog;
+use crate::fetcher::Profiles;
 use crate::link::{LinkBounds, Revocations, Seals};
 use crate::mint::{Minter, Revoker};
 use crate::origin::Stores;
-use crate::value::{Clock, Live, ProfileName};
+use crate::telemetry::Metrics;
+use crate::value::{Clock, Live};
 
 /// What the control API works with; the state of every handler.
 pub struct ControlParts {
@@ -21,16 +23,18 @@ pub struct ControlParts {
     pub seals: Live<Seals>,
     /// The stores in force, to inspect links with.
     pub stores: Live<Stores>,
+    /// The fetcher profiles in force, to inspect links with.
+    pub profiles: Live<Profiles>,
     /// How long links live.
     pub bounds: LinkBounds,
     /// Which links have ended early.
     pub revocations: Arc<Revocations>,
     /// Who may use this API.
     pub clients: Live<Clients>,
-    /// The fetcher profile of requests that name none.
-    pub default_fetcher: ProfileName,
     /// The clock.
     pub clock: Clock,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The parts as handlers share them.

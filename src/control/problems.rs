@@ -102,7 +102,7 @@ pub(super) fn mint_problem(error: &MintError) -> Problem {
             asset_refused("too-large", said).with_member("length", *length).with_member("limit", *limit)
         }
         MintError::StillReading { retry_after } => STILL_READING.because(said).with_retry_after(*retry_after),
-        MintError::Type(_) => asset_refused("media-type", said),
+        MintError::Type(refusal) => asset_refused(refusal.code(), said),
         MintError::Preflight(findings) => ASSET_REFUSED.because(said).with_member("findings", listed(findings)),
         MintError::Revoked(revocation) => REVOKED.because(said).with_member("revoked", revocation.kind()),
         MintError::Seal(SealError::TooLong { length, limit }) => {
@@ -145,14 +145,18 @@ fn catalog_problem(error: &CatalogError) -> Problem {
         CatalogError::Url(_)
         | CatalogError::CannotOpen { .. }
         | CatalogError::Damaged { .. }
-        | CatalogError::TooNew { .. } => INTERNAL.because("The catalog could not be opened; the gateway's log says more."),
+        | CatalogError::TooNew { .. } => {
+            INTERNAL.because("The catalog could not be opened; the gateway's log says more.")
+        }
     }
 }
 
 /// The problem for an error that some layer answered without one.
 pub(super) fn bare_problem(status: StatusCode) -> Problem {
     match status {
-        StatusCode::NOT_FOUND => NO_SUCH_ROUTE.because("There is nothing at this path. GET /v1/openapi.json lists what there is."),
+        StatusCode::NOT_FOUND => {
+            NO_SUCH_ROUTE.because("There is nothing at this path. GET /v1/openapi.json lists what there is.")
+        }
         StatusCode::METHOD_NOT_ALLOWED => {
             METHOD_NOT_ALLOWED.because("This path takes other methods; the field Allow lists them.")
         }
@@ -175,7 +179,8 @@ const NO_SUCH_FETCHER: ProblemKind =
 const UNAUTHORIZED: ProblemKind = ProblemKind::new(StatusCode::UNAUTHORIZED, "unauthorized", "A client key is needed");
 const NOT_ALLOWED: ProblemKind = ProblemKind::new(StatusCode::FORBIDDEN, "not-allowed", "The client may not do this");
 const NO_SUCH_ROUTE: ProblemKind = ProblemKind::new(StatusCode::NOT_FOUND, "no-such-route", "There is nothing here");
-const NO_SUCH_OBJECT: ProblemKind = ProblemKind::new(StatusCode::NOT_FOUND, "no-such-object", "There is no such object");
+const NO_SUCH_OBJECT: ProblemKind =
+    ProblemKind::new(StatusCode::NOT_FOUND, "no-such-object", "There is no such object");
 const NO_SUCH_LINK: ProblemKind = ProblemKind::new(StatusCode::NOT_FOUND, "no-such-link", "There is no such link");
 const NO_SUCH_REVOCATION: ProblemKind =
     ProblemKind::new(StatusCode::NOT_FOUND, "no-such-revocation", "There is no such revocation");

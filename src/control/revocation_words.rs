@@ -192,7 +192,10 @@ mod tests {
             (r#"{"link":"https://m.example/m/token/a.jpg"}"#, "link: a link id is lnk_"),
             (r#"{"object":"media/a"}"#, "object: invalid type: a text, expected struct ObjectWords"),
             (r#"{"object":{"store":"media"}}"#, "object: missing field `key`"),
-            (r#"{"object":{"store":"media","key":"a","version":"x"}}"#, "object.version: unknown field `version`, expected `store` or `key`"),
+            (
+                r#"{"object":{"store":"media","key":"a","version":"x"}}"#,
+                "object.version: unknown field `version`, expected `store` or `key`",
+            ),
             (r#"{"issued_before":"now"}"#, "issued_before: a time is written like"),
             (r#"{"everything":true}"#, "everything: unknown field `everything`, expected one of `link`, `object`"),
         ] {

@@ -80,8 +80,8 @@ pub(super) async fn revoke_to_the_end(
     revocation: Revocation,
     reason: Option<String>,
 ) -> Result<RevocationAnswer, Refusal> {
-    let (revoker, name, revoked) = (control.revoker.clone(), client.name().clone(), revocation.clone());
-    let task = tokio::spawn(async move { revoker.revoke(&name, revoked, reason).await });
+    let (revoker, by, wanted) = (control.revoker.clone(), client.name().clone(), revocation.clone());
+    let task = tokio::spawn(async move { revoker.revoke(&by, wanted, reason).await });
     let record = task.await.map_err(|_| Refusal::GivenUp)??;
     Ok(RevocationAnswer::new(record, revocation))
 }

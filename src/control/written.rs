@@ -88,7 +88,9 @@ mod tests {
         for (json, secs) in [("\"20m\"", 1200), ("\"1200s\"", 1200), ("\"1h 5m\"", 3900), ("\"0s\"", 0)] {
             assert_eq!(read(json), Ok(Ttl(Duration::from_secs(secs))), "{json}");
         }
-        for json in ["20", "1200.5", "\"1200\"", "\"\"", "\"soon\"", "\"-20m\"", "true", "[]", "\"99999999999999999999y\""] {
+        for json in
+            ["20", "1200.5", "\"1200\"", "\"\"", "\"soon\"", "\"-20m\"", "true", "[]", "\"99999999999999999999y\""]
+        {
             let said = read(json).unwrap_err();
             assert!(said.contains("such as \"20m\" or \"1200s\""), "{json}: {said}");
         }
