@@ -8,9 +8,13 @@ pub mod telemetry;
 
 pub mod http;
 
+pub mod media;
+
 pub mod fetcher;
 
 pub mod link;
+
+pub mod server;
 
 pub mod origin;
 
@@ -25,5 +29,9 @@ pub mod asset;
 pub mod control;
 
 pub mod ops;
+
+pub mod edge;
+
+pub mod app;
 
 pub mod cli;

@@ -1,3 +1,7 @@
 //! The `hallpass` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hallpass::cli::main()
+}

@@ -35,6 +35,24 @@ impl From<OriginError> for AssetError {
 }
 
 impl AssetError {
+    /// A metric label for how the request ended.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Denied(denial) => denial.label(),
+            Self::Refused => "fetcher",
+            Self::PreconditionFailed => "precondition-failed",
+            Self::RangeUnsatisfiable { .. } => "range-unsatisfiable",
+            Self::Origin(OriginError::NotFound | OriginError::Changed) => "content-changed",
+            Self::Origin(OriginError::Timeout(_)) => "origin-timeout",
+            Self::Origin(_) => "origin-failed",
+        }
+    }
+
+    /// Whether the link that it is about was sealed by us.
+    pub const fn is_of_ours(&self) -> bool {
+        !matches!(self, Self::Denied(Denial::Invalid(_)))
+    }
+
     /// What the fetcher is told.
     pub fn problem(&self) -> Problem {
         match self {

@@ -69,15 +69,15 @@ impl Opener {
     /// Several spans in a `multipart/byteranges` frame. The first is opened now, so that a failure can still be told; the others
     /// follow one at a time.
     pub(super) async fn parts(self, frame: &Multipart) -> Result<AssetBody, AssetError> {
-        let mut opened = None;
+        let mut first_read = None;
         if let Some(first) = frame.parts().first() {
-            opened = Some(self.read(first.span).await?);
+            first_read = Some(self.read(first.span).await?);
         }
         let parts = frame.parts().to_vec().into_iter().map(move |part| {
             let head = stream::once(async { Ok(part.head) });
-            let (opener, ready) = (self.clone(), opened.take());
+            let (opener, at_hand) = (self.clone(), first_read.take());
             let bytes = stream::once(async move {
-                match ready {
+                match at_hand {
                     Some(read) => Ok(read),
                     None => opener.read(part.span).await.map_err(DeliveryError::Origin),
                 }
@@ -99,24 +99,9 @@ impl Opener {
 
     async fn read(&self, span: ByteSpan) -> Result<Chunks, OriginError> {
         let grant = self.permit.grant();
-        let opened = self.store.read(&grant.key, &grant.version, span).await;
-        let outcome = opened.as_ref().map_or_else(outcome_of, |_| "opened");
-        self.metrics.origin_read(grant.store.as_str(), outcome);
-        let (metrics, store) = (Arc::clone(&self.metrics), grant.store.clone());
-        let counted = Box::pin(opened?.inspect_ok(move |chunk| metrics.origin_bytes(store.as_str(), chunk.len())));
-        let watched = Watched::new(counted, self.permit.clone(), Arc::clone(&self.revocations), self.deadline);
+        let read = self.store.read(&grant.key, &grant.version, span).await?;
+        let watched = Watched::new(read, self.permit.clone(), Arc::clone(&self.revocations), self.deadline);
         Ok(watched.boxed())
-    }
-}
-
-/// A metric label for a read that did not open.
-const fn outcome_of(error: &OriginError) -> &'static str {
-    match error {
-        OriginError::NotFound | OriginError::Changed => "changed",
-        OriginError::Denied(_) => "denied",
-        OriginError::Timeout(_) => "timeout",
-        OriginError::Unavailable(_) => "unavailable",
-        OriginError::Unaddressable(_) | OriginError::Failed(_) => "failed",
     }
 }
 

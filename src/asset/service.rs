@@ -11,7 +11,7 @@ use super::open::Opener;
 use super::permit::admit;
 use super::reply::{Content, Reply};
 use super::{AssetBody, AssetError, Permit};
-use crate::fetcher::{ClientAddr, Profiles, RequestFacts, Verdict};
+use crate::fetcher::{ClientAddr, Profiles, Refusal, RequestFacts, Verdict};
 use crate::http::{Decision, Multipart, Retrieval, decide};
 use crate::link::{LinkBounds, LinkPath, Revocations, Seals, VerifiedGrant};
 use crate::mint::KnownObjects;
@@ -67,6 +67,8 @@ pub struct Story {
     pub grant: Option<VerifiedGrant>,
     /// What was thought of the fetcher.
     pub verdict: Option<Verdict>,
+    /// Whether the link was sealed by us, believed or not.
+    pub ours: bool,
     /// Why there was no asset, as a metric label.
     pub denial: Option<&'static str>,
 }
@@ -85,7 +87,11 @@ impl Assets {
     ) -> Result<Response<AssetBody>, AssetError> {
         let now = self.0.clock.now();
         story.link = LinkPath::parse(request.path).ok().map(|path| path.id());
-        let grant = self.believe(request, now).inspect_err(|error| story.denial = Some(error.label()))?;
+        let grant = self.believe(request, now).inspect_err(|error| {
+            story.denial = Some(error.label());
+            story.ours = error.is_of_ours();
+        })?;
+        story.ours = true;
         story.grant = Some(grant.clone());
         let permit = self.admit(grant, request, story, now)?;
         let answer = self.0.deliver(&permit, request, now).await;
@@ -114,10 +120,11 @@ impl Assets {
             story.denial = Some("no-profile");
             return Err(AssetError::Refused);
         };
-        let facts = RequestFacts { method: request.method.as_str(), headers: request.headers, client: request.client };
+        let facts =
+            RequestFacts { method: request.method.as_method(), headers: request.headers, client: request.client };
         let (verdict, permit) = admit(grant, profile, &facts, now);
         if permit.is_none() {
-            story.denial = Some("fetcher");
+            story.denial = verdict.refusal.map(Refusal::as_str);
         }
         story.verdict = Some(verdict);
         permit.ok_or(AssetError::Refused)

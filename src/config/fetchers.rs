@@ -67,13 +67,14 @@ fn fetcher(mut section: Section<'_>, name: ProfileName) -> FetcherSettings {
         Profile { name, agents: AgentRules::default(), networks: None, ..built_in.clone() }
     };
     let networks_file = section.path("networks_file");
+    let stale_after = if networks_file.is_some() { Profile::STALE_AFTER } else { base.stale_after };
     let profile = Profile {
         agents: agents(&mut section, changes).unwrap_or(base.agents),
         methods: items(&mut section, "methods", choice(METHODS)).map_or(base.methods, methods),
         forbidden_headers: items(&mut section, "forbid_headers", header).unwrap_or(base.forbidden_headers),
         require: section.read("require", choice(REQUIRES)).unwrap_or(base.require),
         mode: section.read("mode", choice(MODES)).unwrap_or(base.mode),
-        stale_after: section.read("stale_after", duration(HOUR..=400 * DAY)).unwrap_or(base.stale_after),
+        stale_after: section.read("stale_after", duration(HOUR..=400 * DAY)).unwrap_or(stale_after),
         name: base.name,
         networks: base.networks,
     };

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::reading::{count, duration, size, whole_seconds};
 use super::section::Section;
 use crate::link::{BadBounds, LinkBounds};
+use crate::mint::MintSettings;
 
 /// How much memory bytes may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,19 +19,6 @@ pub struct CacheSettings {
     pub in_flight: u64,
     /// Of `memory`, what minted and not yet fetched objects may take, in bytes. Default half of `memory`.
     pub prewarm: u64,
-}
-
-/// The bounds of a mint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MintSettings {
-    /// How long a mint waits for the first read of an object. Default 10 s.
-    pub mint_timeout: Duration,
-    /// How long a store's word about an object is believed. Default 2 s.
-    pub fresh_for: Duration,
-    /// The largest object that is read, in bytes. Default 2 GiB.
-    pub object_max: u64,
-    /// How many objects are read for the first time at once. Default 8.
-    pub first_reads: usize,
 }
 
 /// The bounds of the public listener.

@@ -13,13 +13,14 @@ use super::clients::{self, ClientSettings};
 use super::environment::Overrides;
 use super::fault::{Fault, Faults};
 use super::fetchers::{self, FetcherSettings};
-use super::limits::{self, CacheSettings, LimitSettings, MintSettings};
+use super::limits::{self, CacheSettings, LimitSettings};
 use super::listen::{self, ListenSettings};
 use super::records::{self, LogSettings};
 use super::section::{Context, Section};
 use super::stores::{self, StoreSettings};
 use crate::catalog::CatalogSettings;
 use crate::link::{LinkBounds, PublicOrigin};
+use crate::mint::MintSettings;
 use crate::origin::RetryPolicy;
 use crate::value::{ProfileName, StoreName};
 

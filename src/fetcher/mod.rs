@@ -16,3 +16,6 @@ pub use agent::{AgentClass, AgentRules, BadAgentPattern};
 pub use network::{BadNetworkList, NetworkFault, NetworkList, NetworkReason, NetworkVerdict};
 pub use profile::{Contradiction, Mode, Profile, RequestFacts, Require};
 pub use verdict::{Refusal, Verdict};
+
+/// All profiles of a gateway, by the name that grants carry.
+pub type Profiles = std::collections::BTreeMap<crate::value::ProfileName, Profile>;

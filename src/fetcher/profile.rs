@@ -95,6 +95,10 @@ impl Profile {
     /// rarely within two weeks.
     pub const STALE_AFTER: Duration = Duration::from_hours(14 * 24);
 
+    /// The same age for the list that ships with this program, which is renewed with releases alone: by 14 days it would mostly be stale, and
+    /// the profile would then admit everybody. Whoever wants a list to be fresh keeps one as a file.
+    pub const SHIPPED_STALE_AFTER: Duration = Duration::from_hours(180 * 24);
+
     /// The profile of Meta's media fetcher, with the network list that ships with this program: enforced, and either agent or
     /// network will do.
     ///
@@ -110,7 +114,7 @@ impl Profile {
             forbidden_headers: Vec::new(),
             require: Require::Any,
             mode: Mode::Enforce,
-            stale_after: Self::STALE_AFTER,
+            stale_after: Self::SHIPPED_STALE_AFTER,
         }
     }
 
@@ -286,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_stale_list_admits_under_any_and_network_and_leaves_all_to_the_agent() {
-        let late = taken().plus(Profile::STALE_AFTER).plus(Duration::from_secs(1));
+        let late = taken().plus(Profile::SHIPPED_STALE_AFTER).plus(Duration::from_secs(1));
         for (require, curl_refused) in
             [(Require::Any, false), (Require::Network, false), (Require::All, true), (Require::Agent, true)]
         {

@@ -50,6 +50,14 @@ pub enum Retrieval {
 }
 
 impl Retrieval {
+    /// The method that asks for it.
+    pub const fn as_method(self) -> &'static Method {
+        match self {
+            Self::Get => &Method::GET,
+            Self::Head => &Method::HEAD,
+        }
+    }
+
     /// The retrieval that `method` asks for; `None` for all other methods. Methods are case-sensitive.
     pub fn of(method: &Method) -> Option<Self> {
         match *method {

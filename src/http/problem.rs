@@ -41,13 +41,17 @@ impl ProblemKind {
 
     /// A problem of this kind. The detail is for people: what is wrong and what to do next.
     pub fn because(self, detail: impl Into<Cow<'static, str>>) -> Problem {
-        Problem { kind: self, detail: detail.into(), fields: HeaderMap::new(), members: Map::new() }
+        let (fields, members) = (HeaderMap::new(), Map::new());
+        Problem(Box::new(Told { kind: self, detail: detail.into(), fields, members }))
     }
 }
 
-/// One problem, ready to be told.
+/// One problem, ready to be told. It is boxed, since it travels as the error of many results that hold none.
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub struct Problem(Box<Told>);
+
+#[derive(Clone, Debug)]
+struct Told {
     kind: ProblemKind,
     detail: Cow<'static, str>,
     fields: HeaderMap,
@@ -57,13 +61,13 @@ pub struct Problem {
 impl Problem {
     /// What kind it is.
     pub const fn kind(&self) -> ProblemKind {
-        self.kind
+        self.0.kind
     }
 
     /// The same problem with a header field.
     #[must_use]
     pub fn with_field(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.fields.insert(name, value);
+        self.0.fields.insert(name, value);
         self
     }
 
@@ -76,7 +80,7 @@ impl Problem {
     /// The same problem with a member of its own (RFC 9457 section 3.2).
     #[must_use]
     pub fn with_member(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.members.insert(name.to_owned(), value.into());
+        self.0.members.insert(name.to_owned(), value.into());
         self
     }
 
@@ -84,23 +88,23 @@ impl Problem {
     pub fn to_json(&self) -> Value {
         let mut json = Map::new();
         json.insert("type".to_owned(), "about:blank".into());
-        json.insert("title".to_owned(), self.kind.title.into());
-        json.insert("status".to_owned(), self.kind.status.as_u16().into());
-        json.insert("code".to_owned(), self.kind.code.into());
-        json.insert("detail".to_owned(), self.detail.as_ref().into());
-        json.extend(self.members.clone());
+        json.insert("title".to_owned(), self.0.kind.title.into());
+        json.insert("status".to_owned(), self.0.kind.status.as_u16().into());
+        json.insert("code".to_owned(), self.0.kind.code.into());
+        json.insert("detail".to_owned(), self.0.detail.as_ref().into());
+        json.extend(self.0.members.clone());
         Value::Object(json)
     }
 
     /// Status, header fields and body of the answer.
     pub fn into_answer(self) -> (StatusCode, HeaderMap, Bytes) {
         let body = Bytes::from(self.to_json().to_string());
-        let mut fields = self.fields;
+        let mut fields = self.0.fields;
         fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         fields.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         fields.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        (self.kind.status, fields, body)
+        (self.0.kind.status, fields, body)
     }
 }
 

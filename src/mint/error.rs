@@ -66,6 +66,28 @@ pub enum MintError {
     NoRandomness(#[from] NoRandomness),
 }
 
+impl MintError {
+    /// A metric label.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Ttl(_) => "ttl-out-of-bounds",
+            Self::NoSuchFetcher(_) => "no-such-fetcher",
+            Self::NoSuchStore(_) => "no-such-store",
+            Self::NoSuchObject => "no-such-object",
+            Self::Unaddressable(_) => "unaddressable",
+            Self::Store(_) => "origin-failed",
+            Self::Changed => "changed",
+            Self::ContentEncoded(_) => "content-encoded",
+            Self::TooLarge { .. } => "too-large",
+            Self::StillReading { .. } => "still-reading",
+            Self::Type(_) | Self::Preflight(_) => "asset-refused",
+            Self::Revoked(_) => "revoked",
+            Self::Seal(SealError::TooLong { .. }) => "link-too-long",
+            Self::Seal(SealError::Cipher) | Self::NoRandomness(_) => "failed",
+        }
+    }
+}
+
 /// Why the first read of an object gave nothing.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ReadFailure {

@@ -61,7 +61,7 @@ impl KnownObjects {
 
     async fn ask_catalog(&self, id: &ObjectId) -> Option<Arc<Known>> {
         match self.catalog.known(&id.store, &id.key, &id.version).await {
-            Ok(found) => found.and_then(read_record).map(Arc::new),
+            Ok(found) => found.as_ref().and_then(read_record).map(Arc::new),
             Err(error) => {
                 tracing::warn!(%error, "the catalog could not say whether an object is known");
                 None
@@ -81,12 +81,14 @@ impl KnownObjects {
     /// Forgets a version whose bytes turned out to be others, so that the next mint reads them anew.
     pub async fn forget(&self, id: &ObjectId) {
         self.memo.invalidate(id).await;
-        self.catalog.forget(&id.store, &id.key, &id.version);
+        if let Err(error) = self.catalog.forget(&id.store, &id.key, &id.version).await {
+            tracing::error!(%error, "the catalog could not forget an object whose bytes are others");
+        }
     }
 }
 
 /// A record of another release's layout counts as not known.
-fn read_record(record: KnownObject) -> Option<Known> {
+fn read_record(record: &KnownObject) -> Option<Known> {
     let facts = (record.facts_format == Facts::FORMAT).then(|| serde_json::from_str(&record.facts).ok())??;
     Some(Known { fingerprint: record.fingerprint, sha256: record.sha256, length: record.length, facts })
 }

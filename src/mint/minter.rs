@@ -11,7 +11,7 @@ use super::request::Asker;
 use super::{Known, KnownObjects, MintError, MintRequest, MintWarning, Minted, ObjectId};
 use crate::catalog::{Catalog, MintRecord};
 use crate::link::{Grant, Link, LinkBounds, Revocations, Seals, Validity};
-use crate::media::{self, HeaderKind, TypeRequest};
+use crate::media::{self, HeaderKind};
 use crate::origin::{ObjectMeta, Origin, Stores};
 use crate::telemetry::Metrics;
 use crate::value::{
@@ -31,6 +31,7 @@ struct Inner {
 }
 
 /// What a minter works with.
+#[derive(Clone)]
 pub struct MinterParts {
     /// The clock.
     pub clock: Clock,
@@ -55,13 +56,13 @@ pub struct MinterParts {
 /// The limits of a minter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MintSettings {
-    /// How long a client waits for a first read.
+    /// How long a mint waits for the first read of an object. Default 10 s.
     pub mint_timeout: Duration,
-    /// How long what a store said of an object is believed.
+    /// How long a store's word about an object is believed. Default 2 s.
     pub fresh_for: Duration,
-    /// The largest object, in bytes.
+    /// The largest object that is read, in bytes. Default 2 GiB.
     pub object_max: u64,
-    /// How many first reads run at once.
+    /// How many objects are read for the first time at once. Default 8.
     pub first_reads: usize,
 }
 
@@ -80,6 +81,13 @@ impl Minter {
         let heads = Cache::builder().max_capacity(HEADS).time_to_live(settings.fresh_for).build();
         let reading = Arc::new(Reading::new(parts.known.clone(), settings.first_reads));
         Self(Arc::new(Inner { parts, settings, heads, reading }))
+    }
+
+    /// A minter of the same parts by another clock.
+    #[must_use]
+    pub fn by(&self, clock: Clock) -> Self {
+        let parts = MinterParts { clock, ..self.0.parts.clone() };
+        Self::new(parts, self.0.settings)
     }
 
     /// Mints a link for `client`, or says why not.
@@ -117,8 +125,7 @@ impl Inner {
         if meta.length > self.settings.object_max {
             return Err(MintError::TooLarge { length: meta.length, limit: self.settings.object_max });
         }
-        let id =
-            ObjectId { store: request.store.clone(), key: request.key.clone(), version: meta.version.clone() };
+        let id = ObjectId { store: request.store.clone(), key: request.key.clone(), version: meta.version.clone() };
         let known = match self.parts.known.recall(&id).await {
             Some(known) => known,
             None => self.first_read(store, &id, meta.length).await?,
@@ -216,24 +223,13 @@ struct Checked {
     warnings: Vec<MintWarning>,
 }
 
-fn check(
-    request: &MintRequest,
-    meta: &ObjectMeta,
-    known: &Known,
-    allow_active: bool,
-) -> Result<Checked, MintError> {
+fn check(request: &MintRequest, meta: &ObjectMeta, known: &Known, allow_active: bool) -> Result<Checked, MintError> {
     let key_name: Option<FileName> = request.key.last_segment().parse().ok();
     let called = request.filename.as_ref().or(key_name.as_ref());
     let stored = meta.media_type.as_deref().and_then(|text| text.parse().ok());
-    let media_type = media::decide_type(
-        &known.facts,
-        &TypeRequest {
-            declared: request.content_type.as_ref(),
-            extension: called.and_then(FileName::extension),
-            stored: stored.as_ref(),
-            allow_active,
-        },
-    )?;
+    let extension = called.and_then(FileName::extension);
+    let declared = request.content_type.as_ref();
+    let media_type = media::decide_type(&known.facts, declared, extension, stored.as_ref(), allow_active)?.media_type;
     let name = file_name(request.filename.as_ref(), key_name.as_ref(), &media_type);
     let findings = media::preflight(&known.facts, request.header, &media_type, name.extension());
     if !findings.refusals.is_empty() {
@@ -254,16 +250,9 @@ fn file_name(wish: Option<&FileName>, key_name: Option<&FileName>, media_type: &
         .or_else(|| media::extension_for(media_type))
         .or_else(|| key_name.and_then(FileName::extension))
         .unwrap_or("bin");
-    let name = format!("{stem}.{ext}").parse();
-    name.unwrap_or_else(|_| fallback_name(kind, wish))
-}
-
-/// A wish without an extension that is too long to be given one keeps its own text.
-fn fallback_name(kind: &str, wish: Option<&FileName>) -> FileName {
-    match wish {
-        Some(wish) => wish.clone(),
-        None => FileName::plain(kind),
-    }
+    // A wish that is too long to be given an extension keeps its own text.
+    let named = format!("{stem}.{ext}").parse().ok();
+    named.or_else(|| wish.cloned()).unwrap_or_else(FileName::nameless)
 }
 
 fn grant(asker: &Asker<'_>, validity: Validity, meta: &ObjectMeta, known: &Known, checked: &Checked) -> Grant {

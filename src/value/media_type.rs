@@ -92,6 +92,11 @@ impl FileName {
     /// The longest file name, in bytes of UTF-8: what common file systems take (255), less room for a counter.
     pub const MAX_BYTES: usize = 240;
 
+    /// What a file is called that has no name.
+    pub fn nameless() -> Self {
+        Self("file".into())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -13,8 +13,11 @@
     reason = "a test says what it means, and fails by panicking; clippy.toml exempts test functions, but not the kit they call"
 )]
 
+mod kit;
+
 mod architecture;
 mod catalog;
 mod keys;
+mod origin;
 mod ranges;
 mod settings;

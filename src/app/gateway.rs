@@ -1,0 +1,140 @@
+//! A gateway on its sockets: three listeners, what ticks beside them, and an orderly end.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use tokio::task::JoinHandle;
+
+use super::ticks::follow_revocations;
+use super::{Rooms, StartError};
+use crate::config::{LimitSettings, ListenSettings};
+use crate::control;
+use crate::ops::{self, OpsParts, Readiness};
+use crate::server::{ConnectionLimits, Drain, DrainReport, Listener, PeerInfo, TowerToHyperService, serve};
+
+/// A running gateway.
+pub struct Gateway {
+    addresses: Addresses,
+    rooms: Rooms,
+    readiness: Readiness,
+    drain: Drain,
+    listeners: Vec<JoinHandle<DrainReport>>,
+    ticks: JoinHandle<()>,
+}
+
+/// Where a gateway listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// What the world sees.
+    pub public: SocketAddr,
+    /// The API for our own systems.
+    pub control: SocketAddr,
+    /// Liveness, readiness, metrics.
+    pub ops: SocketAddr,
+}
+
+/// How a gateway ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stopped {
+    /// Connections that ended by themselves.
+    pub ended: usize,
+    /// Connections that were cut because their time was over.
+    pub cut: usize,
+}
+
+impl Gateway {
+    /// Opens the three sockets that the settings name.
+    pub fn bind(listen: &ListenSettings) -> Result<[TcpListener; 3], StartError> {
+        let bind = |setting, address| {
+            TcpListener::bind(address).map_err(|fault| StartError::Listen { setting, address, fault })
+        };
+        Ok([
+            bind("listen.public", listen.public)?,
+            bind("listen.control", listen.control)?,
+            bind("listen.ops", listen.ops)?,
+        ])
+    }
+
+    /// Starts to serve on the public, the control and the ops socket, in this order.
+    pub fn start(rooms: &Rooms, sockets: [TcpListener; 3], limits: &LimitSettings) -> Result<Self, io::Error> {
+        let [public, control, ops] = sockets;
+        let addresses =
+            Addresses { public: public.local_addr()?, control: control.local_addr()?, ops: ops.local_addr()? };
+        let limits = ConnectionLimits {
+            max_connections: limits.max_connections,
+            header_read_timeout: limits.header_timeout,
+            ..ConnectionLimits::default()
+        };
+        let (drain, readiness) = (Drain::new(), Readiness::default());
+        let start = |name, socket| Listener::from_std(name, socket);
+        let metrics = || Arc::clone(&rooms.metrics);
+        let control_api = TowerToHyperService::new(control::router(rooms.control_parts()));
+        let ops_pages = TowerToHyperService::new(ops::router(ops_parts(rooms, &readiness)));
+        let edge = rooms.edge.clone();
+        let front = move |info: PeerInfo| {
+            let edge = edge.clone();
+            service_fn(move |request| {
+                let edge = edge.clone();
+                async move { Ok::<_, Infallible>(edge.handle(request, info.peer).await) }
+            })
+        };
+        let listeners = vec![
+            tokio::spawn(serve(start("public", public)?, limits, front, metrics(), drain.clone())),
+            tokio::spawn(serve(
+                start("control", control)?,
+                limits,
+                move |_| control_api.clone(),
+                metrics(),
+                drain.clone(),
+            )),
+            tokio::spawn(serve(start("ops", ops)?, limits, move |_| ops_pages.clone(), metrics(), drain.clone())),
+        ];
+        let ticks = tokio::spawn(follow_revocations(rooms.clone()));
+        Ok(Self { addresses, rooms: rooms.clone(), readiness, drain, listeners, ticks })
+    }
+
+    /// Where it listens.
+    pub const fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Stops: readiness says no, nothing more is accepted, running answers get `patience` to finish, records are written.
+    pub async fn stop(self, patience: Duration) -> Stopped {
+        self.readiness.stop();
+        self.drain.begin(IDLE_GRACE, patience);
+        let mut stopped = Stopped::default();
+        for listener in self.listeners {
+            if let Ok(report) = listener.await {
+                stopped.ended += report.ended;
+                stopped.cut += report.cut;
+            }
+        }
+        self.ticks.abort();
+        if let Err(error) = self.rooms.catalog.close().await {
+            tracing::error!(%error, "the catalog could not be closed; what was queued may be lost");
+        }
+        let log = self.rooms.access_log.clone();
+        let _ = tokio::task::spawn_blocking(move || log.flush(LOG_FLUSH_MAX)).await;
+        stopped
+    }
+}
+
+fn ops_parts(rooms: &Rooms, readiness: &Readiness) -> OpsParts {
+    OpsParts {
+        metrics: Arc::clone(&rooms.metrics),
+        readiness: readiness.clone(),
+        catalog: rooms.catalog.clone(),
+        stores: rooms.stores.clone(),
+        profiles: rooms.profiles.clone(),
+        clock: rooms.clock.clone(),
+    }
+}
+
+/// How long idle connections stay open after a stop was asked for, so that requests already on their way are answered.
+const IDLE_GRACE: Duration = Duration::from_millis(500);
+/// How long the last lines of the access log may take.
+const LOG_FLUSH_MAX: Duration = Duration::from_secs(2);

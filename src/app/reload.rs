@@ -1,0 +1,97 @@
+//! New settings while everything runs: keys, clients, networks, profiles and stores.
+//!
+//! New settings are read and built as a whole before any of them is put in force, so a bad file changes nothing and says so. What
+//! cannot change without a restart is named, not silently kept.
+
+use std::path::{Path, PathBuf};
+
+use super::rooms::Replaceable;
+use super::{Rooms, StartError};
+use crate::config::{Faults, Loaded, Settings, load};
+
+/// Reloads the settings of a running gateway.
+pub struct Reloader {
+    path: PathBuf,
+    rooms: Rooms,
+    started_with: Settings,
+    files: Vec<PathBuf>,
+    seen: Vec<Option<blake3::Hash>>,
+}
+
+/// Why the old settings stay in force.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The new settings have faults.
+    #[error("{0}")]
+    Settings(#[from] Faults),
+    /// The new settings are well written and cannot be built.
+    #[error("{0}")]
+    Build(#[from] StartError),
+}
+
+impl Reloader {
+    /// A reloader for `rooms`, which were built from what was loaded from `path`.
+    pub fn new(path: &Path, loaded: &Loaded, rooms: Rooms) -> Self {
+        let files = loaded.files.clone();
+        let seen = files.iter().map(|file| content(file)).collect();
+        Self { path: path.to_owned(), rooms, started_with: loaded.settings.clone(), files, seen }
+    }
+
+    /// Whether a file of the settings has changed since they were last read.
+    pub fn has_changed(&mut self) -> bool {
+        let now: Vec<_> = self.files.iter().map(|file| content(file)).collect();
+        std::mem::replace(&mut self.seen, now) != self.seen
+    }
+
+    /// Reads the settings anew and puts them in force, or leaves the old ones as they are. It names the settings that wait for a restart.
+    pub async fn reload(&mut self) -> Result<Vec<&'static str>, ReloadError> {
+        let mut loaded = load(&self.path)?;
+        let waiting = waiting(&self.started_with, &loaded.settings);
+        // Links of the old origin would all be denied by seals of a new one.
+        loaded.settings.public_origin.clone_from(&self.started_with.public_origin);
+        let built = Replaceable::build(&loaded, &self.rooms.store_counters).await?;
+        self.rooms.replace(built);
+        self.files.clone_from(&loaded.files);
+        self.seen = self.files.iter().map(|file| content(file)).collect();
+        Ok(waiting)
+    }
+
+    /// Reloads, and tells the log how it went.
+    pub async fn reload_and_tell(&mut self) {
+        match self.reload().await {
+            Ok(waiting) => {
+                self.rooms.metrics.reload("done");
+                tracing::info!("new settings are in force");
+                for setting in waiting {
+                    tracing::warn!(setting, "this setting has changed and waits for a restart");
+                }
+            }
+            Err(error) => {
+                self.rooms.metrics.reload("refused");
+                tracing::error!("the new settings have faults, and the old ones stay in force:\n{error}");
+            }
+        }
+    }
+}
+
+/// The settings that have changed and are read only at the start.
+fn waiting(old: &Settings, new: &Settings) -> Vec<&'static str> {
+    let changed = [
+        ("public_origin", old.public_origin != new.public_origin),
+        ("listen.public", old.listen.public != new.listen.public),
+        ("listen.control", old.listen.control != new.listen.control),
+        ("listen.ops", old.listen.ops != new.listen.ops),
+        ("links", old.links != new.links),
+        ("mint", old.mint != new.mint),
+        ("limits", old.limits != new.limits),
+        ("cache", old.cache != new.cache),
+        ("catalog", old.catalog != new.catalog),
+        ("log", old.log != new.log),
+    ];
+    changed.into_iter().filter(|(_, differs)| *differs).map(|(setting, _)| setting).collect()
+}
+
+/// A digest and not a time: a file that is replaced twice within one tick of its clock is still seen, and one that is only touched is not.
+fn content(file: &Path) -> Option<blake3::Hash> {
+    std::fs::read(file).ok().map(|bytes| blake3::hash(&bytes))
+}

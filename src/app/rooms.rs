@@ -1,0 +1,239 @@
+//! Every room of one gateway, built from its settings.
+
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::StoreCounters;
+use super::stores::open_stores;
+use crate::asset::{AssetParts, Assets};
+use crate::catalog::{Catalog, CatalogError};
+use crate::config::{HostNames, Loaded, Settings};
+use crate::control::{Clients, ControlParts};
+use crate::edge::{BadHost, Edge, EdgeParts, Hosts};
+use crate::fetcher::Profiles;
+use crate::link::{LinkBounds, Revocations, SealError, Seals};
+use crate::mint::{KnownObjects, MintPolicy, Minter, MinterParts, RevokeError, Revoker};
+use crate::origin::{OriginError, Stores};
+use crate::telemetry::{AccessLog, Metrics, Sink};
+use crate::value::{Clock, Live, StoreName};
+
+/// Every room of one gateway. Those that a reload can change are [`Live`].
+#[derive(Clone)]
+pub struct Rooms {
+    /// The clock that all of them ask.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What must survive a restart.
+    pub catalog: Catalog,
+    /// The keys in force.
+    pub seals: Live<Seals>,
+    /// The stores in force.
+    pub stores: Live<Stores>,
+    /// What those stores were asked.
+    pub store_counters: StoreCounters,
+    /// The fetcher profiles in force.
+    pub profiles: Live<Profiles>,
+    /// What a mint may name.
+    pub policy: Live<MintPolicy>,
+    /// Who may use the control API.
+    pub clients: Live<Clients>,
+    /// Which host names are ours.
+    pub hosts: Live<Hosts>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Live<Vec<IpNet>>,
+    /// How long links live.
+    pub bounds: LinkBounds,
+    /// Which links have ended early.
+    pub revocations: Arc<Revocations>,
+    /// Makes and lifts revocations.
+    pub revoker: Revoker,
+    /// Makes links.
+    pub minter: Minter,
+    /// The public front.
+    pub edge: Edge,
+    /// Where each request is written down.
+    pub access_log: AccessLog,
+}
+
+/// Why a gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The keys cannot seal.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The catalog cannot be used.
+    #[error("catalog.url: {0}")]
+    Catalog(#[from] CatalogError),
+    /// The revocations could not be read, so revoked links would be served.
+    #[error("the revocations could not be read from the catalog: {0}")]
+    Revocations(#[from] RevokeError),
+    /// A store cannot be opened.
+    #[error("stores.{0}: {1}")]
+    Store(StoreName, OriginError),
+    /// A host name is none.
+    #[error("listen.hosts: {0}")]
+    Host(#[from] BadHost),
+    /// The access log cannot be written.
+    #[error("log.access: {0}")]
+    AccessLog(std::io::Error),
+    /// A socket could not be opened.
+    #[error("{setting} = \"{address}\": {fault}")]
+    Listen {
+        /// The setting that names it.
+        setting: &'static str,
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        fault: std::io::Error,
+    },
+}
+
+/// What a reload can replace, built and checked as a whole before any of it is put in force.
+pub(super) struct Replaceable {
+    seals: Seals,
+    stores: Stores,
+    profiles: Profiles,
+    policy: MintPolicy,
+    clients: Clients,
+    hosts: Hosts,
+    trusted_proxies: Vec<IpNet>,
+}
+
+impl Replaceable {
+    pub(super) async fn build(loaded: &Loaded, counters: &StoreCounters) -> Result<Self, StartError> {
+        let settings = &loaded.settings;
+        let stores = open_stores(settings, counters).await.map_err(|(name, error)| StartError::Store(name, error))?;
+        Ok(Self {
+            seals: Seals::new(&loaded.keyring, settings.public_origin.clone())?,
+            stores,
+            policy: policy(settings, &loaded.profiles),
+            profiles: loaded.profiles.clone(),
+            clients: Clients::new(&settings.clients),
+            hosts: hosts(settings)?,
+            trusted_proxies: settings.listen.trusted_proxies.clone(),
+        })
+    }
+}
+
+fn policy(settings: &Settings, profiles: &Profiles) -> MintPolicy {
+    let active = settings.stores.iter().filter(|(_, store)| store.allow_active_content);
+    MintPolicy {
+        profiles: profiles.keys().cloned().collect(),
+        active_content: active.map(|(name, _)| name.clone()).collect(),
+    }
+}
+
+fn hosts(settings: &Settings) -> Result<Hosts, BadHost> {
+    let any = ["*".to_owned()];
+    let further = match &settings.listen.hosts {
+        HostNames::Any => &any[..],
+        HostNames::Only(names) => names,
+    };
+    Hosts::new(&settings.public_origin, further)
+}
+
+impl Rooms {
+    /// Builds every room. Revocations are loaded before anybody can be served.
+    pub async fn open(loaded: &Loaded, clock: Clock, access: Sink) -> Result<Self, StartError> {
+        let settings = &loaded.settings;
+        let store_counters = StoreCounters::default();
+        let built = Replaceable::build(loaded, &store_counters).await?;
+        let catalog = Catalog::open(&settings.catalog, clock.clone()).await?;
+        let metrics = Arc::new(Metrics::new());
+        let access_log = AccessLog::start(access, ACCESS_QUEUE, &metrics).map_err(StartError::AccessLog)?;
+        let revocations = Arc::new(Revocations::default());
+        let bounds = settings.links;
+        let revoker = Revoker::new(catalog.clone(), Arc::clone(&revocations), bounds, clock.clone());
+        revoker.refresh().await?;
+        let known = KnownObjects::new(catalog.clone(), clock.clone());
+        let (seals, stores, profiles) = (Live::new(built.seals), Live::new(built.stores), Live::new(built.profiles));
+        let (policy, clients) = (Live::new(built.policy), Live::new(built.clients));
+        let (hosts, trusted_proxies) = (Live::new(built.hosts), Live::new(built.trusted_proxies));
+        let minter = Minter::new(
+            MinterParts {
+                clock: clock.clone(),
+                stores: stores.clone(),
+                seals: seals.clone(),
+                policy: policy.clone(),
+                bounds,
+                revocations: Arc::clone(&revocations),
+                known: known.clone(),
+                catalog: catalog.clone(),
+                metrics: Arc::clone(&metrics),
+            },
+            settings.mint,
+        );
+        let assets = Assets::new(AssetParts {
+            clock: clock.clone(),
+            seals: seals.clone(),
+            bounds,
+            revocations: Arc::clone(&revocations),
+            profiles: profiles.clone(),
+            stores: stores.clone(),
+            known,
+            metrics: Arc::clone(&metrics),
+            body_max: settings.limits.body_max,
+        });
+        let edge = Edge::new(EdgeParts {
+            assets,
+            hosts: hosts.clone(),
+            trusted_proxies: trusted_proxies.clone(),
+            access_log: access_log.clone(),
+            catalog: catalog.clone(),
+            metrics: Arc::clone(&metrics),
+            clock: clock.clone(),
+        });
+        Ok(Self {
+            clock,
+            metrics,
+            catalog,
+            seals,
+            stores,
+            store_counters,
+            profiles,
+            policy,
+            clients,
+            hosts,
+            trusted_proxies,
+            bounds,
+            revocations,
+            revoker,
+            minter,
+            edge,
+            access_log,
+        })
+    }
+
+    /// What the control API works with.
+    pub(super) fn control_parts(&self) -> ControlParts {
+        ControlParts {
+            minter: self.minter.clone(),
+            revoker: self.revoker.clone(),
+            catalog: self.catalog.clone(),
+            seals: self.seals.clone(),
+            stores: self.stores.clone(),
+            profiles: self.profiles.clone(),
+            bounds: self.bounds,
+            revocations: Arc::clone(&self.revocations),
+            clients: self.clients.clone(),
+            clock: self.clock.clone(),
+            metrics: Arc::clone(&self.metrics),
+        }
+    }
+
+    /// Puts what was built in force, all of it.
+    pub(super) fn replace(&self, built: Replaceable) {
+        self.seals.replace(built.seals);
+        self.stores.replace(built.stores);
+        self.profiles.replace(built.profiles);
+        self.policy.replace(built.policy);
+        self.clients.replace(built.clients);
+        self.hosts.replace(built.hosts);
+        self.trusted_proxies.replace(built.trusted_proxies);
+    }
+}
+
+/// How many requests may wait for the access log's writer: about 10 MB when full.
+const ACCESS_QUEUE: usize = 16_384;

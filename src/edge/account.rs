@@ -1,0 +1,224 @@
+//! The account of one request, closed at its true end.
+//!
+//! It travels inside the body. When hyper drops the body, because the last byte has left or because the fetcher has, the account is
+//! closed: into the metrics, the access log and the catalog, none of which is waited for.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use ::http::header::{RANGE, USER_AGENT};
+use ::http::{Request, StatusCode, Version};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use super::front::EdgeParts;
+use crate::asset::{AssetBody, DeliveryError, Story};
+use crate::catalog::FetchRecord;
+use crate::fetcher::ClientAddr;
+use crate::link::VerifiedGrant;
+use crate::telemetry::{AccessRecord, AgentText, MethodText, RangeText};
+
+/// What is known of a request when it comes in.
+pub(super) struct Account {
+    parts: Arc<EdgeParts>,
+    began: Instant,
+    at_ms: u64,
+    client: ClientAddr,
+    method: MethodText,
+    http_version: &'static str,
+    range: Option<RangeText>,
+    agent: Option<AgentText>,
+    pub(super) story: Story,
+    status: StatusCode,
+    outcome: &'static str,
+    expected: u64,
+    sent: u64,
+    first_byte: Option<Duration>,
+}
+
+impl Account {
+    /// Opens an account for `request`.
+    pub(super) fn open<B>(parts: &Arc<EdgeParts>, request: &Request<B>, client: ClientAddr) -> Self {
+        let headers = request.headers();
+        Self {
+            parts: Arc::clone(parts),
+            began: Instant::now(),
+            at_ms: parts.clock.now_millis(),
+            client,
+            method: MethodText::of(request.method().as_str().as_bytes()),
+            http_version: version_text(request.version()),
+            range: headers.get(RANGE).map(|value| RangeText::of(value.as_bytes())),
+            agent: headers.get(USER_AGENT).map(|value| AgentText::of(value.as_bytes())),
+            story: Story::default(),
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            outcome: "failed",
+            expected: 0,
+            sent: 0,
+            first_byte: None,
+        }
+    }
+
+    /// Puts the account into the answer's body.
+    pub(super) fn enter(mut self, status: StatusCode, outcome: &'static str, body: AssetBody) -> AccountedBody {
+        self.status = status;
+        self.outcome = outcome;
+        self.expected = if self.method.as_str() == "HEAD" { 0 } else { body.left() };
+        AccountedBody { body, account: self }
+    }
+
+    fn count(&mut self, bytes: &Bytes) {
+        self.first_byte.get_or_insert_with(|| self.began.elapsed());
+        self.sent = self.sent.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    }
+
+    fn completed(&self) -> bool {
+        self.sent >= self.expected
+    }
+
+    fn close(&mut self) {
+        if !self.completed() && self.outcome == SERVED {
+            self.outcome = "fetcher-left";
+        }
+        self.count_metrics();
+        self.log();
+        if self.story.ours {
+            self.record();
+        }
+    }
+
+    fn count_metrics(&self) {
+        let metrics = &self.parts.metrics;
+        metrics.request(self.outcome);
+        metrics.body_bytes(self.sent);
+        if let Some(first_byte) = self.first_byte {
+            metrics.first_byte(first_byte);
+        }
+        if let Some(denial) = self.story.denial {
+            metrics.denial(denial);
+        }
+        if let (Some(verdict), Some(grant)) = (&self.story.verdict, &self.story.grant) {
+            let profile = grant.grant().profile.as_str();
+            metrics.profile(profile).verdict(verdict.agent.as_str(), verdict.network.as_str(), verdict.as_str());
+        }
+    }
+
+    /// Denials are many when somebody tries tokens, so only some of them are written; all are counted.
+    fn log(&self) {
+        let log = &self.parts.access_log;
+        if self.story.denial.is_some() {
+            log.write_denial(self.parts.clock.now(), || self.line());
+        } else {
+            log.write(self.line());
+        }
+    }
+
+    fn line(&self) -> AccessRecord {
+        let grant = self.story.grant.as_ref().map(VerifiedGrant::grant);
+        let verdict = self.story.verdict.as_ref();
+        AccessRecord {
+            time_millis: self.at_ms,
+            link: self.story.link.map(|id| id.to_string().into()),
+            store: grant.map(|grant| grant.store.clone()),
+            minted_by: grant.map(|grant| grant.client.clone()),
+            status: self.status.as_u16(),
+            outcome: self.outcome,
+            denial: self.story.denial,
+            suppressed: 0,
+            method: self.method.clone(),
+            http: self.http_version,
+            range: self.range.clone(),
+            agent: self.agent.clone(),
+            agent_class: verdict.map(|verdict| verdict.agent.as_str()),
+            network: verdict.map(|verdict| verdict.network.as_str()),
+            client: self.client.ip(),
+            bytes: self.sent,
+            first_byte: self.first_byte,
+            total: self.began.elapsed(),
+            completed: self.completed(),
+        }
+    }
+
+    fn record(&self) {
+        let Some(link) = self.story.link else { return };
+        let verdict = self.story.verdict.as_ref();
+        self.parts.catalog.record_fetch(FetchRecord {
+            link_id: link.to_string(),
+            at_ms: self.at_ms,
+            client_address: self.client.to_string(),
+            agent: self.agent.as_ref().map(|agent| agent.as_str().to_owned()).unwrap_or_default(),
+            agent_class: verdict.map_or("", |verdict| verdict.agent.as_str()).into(),
+            network_verdict: verdict.map_or("", |verdict| verdict.network.as_str()).into(),
+            method: self.method.as_str().to_owned().into(),
+            http_version: self.http_version.into(),
+            range: self.range.as_ref().map(|range| range.as_str().to_owned()),
+            status: self.status.as_u16(),
+            outcome: self.outcome.into(),
+            bytes: self.sent,
+            first_byte_ms: self.first_byte.map(millis),
+            duration_ms: millis(self.began.elapsed()),
+            completed: self.completed(),
+        });
+    }
+}
+
+/// A body that closes its request's account when it is dropped.
+pub struct AccountedBody {
+    body: AssetBody,
+    account: Account,
+}
+
+impl Body for AccountedBody {
+    type Data = Bytes;
+    type Error = DeliveryError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, DeliveryError>>> {
+        let next = ready!(Pin::new(&mut self.body).poll_frame(context));
+        match &next {
+            Some(Ok(frame)) => {
+                if let Some(bytes) = frame.data_ref() {
+                    self.account.count(bytes);
+                }
+            }
+            Some(Err(error)) => {
+                self.account.outcome = error.label();
+                tracing::warn!(link = ?self.account.story.link, %error, "a body was aborted");
+            }
+            None => {}
+        }
+        Poll::Ready(next)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for AccountedBody {
+    fn drop(&mut self) {
+        self.account.close();
+    }
+}
+
+const fn version_text(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2",
+        _ => "HTTP/1.1",
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The outcome of a request that was answered with an asset.
+pub(super) const SERVED: &str = "served";

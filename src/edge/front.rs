@@ -1,0 +1,123 @@
+//! Route, account, never fail.
+
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use ::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use ::http::{HeaderValue, Request, Response, StatusCode};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use ipnet::IpNet;
+
+use super::Hosts;
+use super::account::{Account, AccountedBody, SERVED};
+use super::gate::{check_framing, check_host, check_method};
+use crate::asset::{AssetBody, AssetRequest, Assets, NOT_FOUND, Story};
+use crate::catalog::Catalog;
+use crate::fetcher::{ClientAddr, PeerAddr, client_address};
+use crate::http::{Problem, ProblemKind, Retrieval};
+use crate::link::LinkPath;
+use crate::telemetry::{AccessLog, Metrics};
+use crate::value::{Clock, Live};
+
+/// The public front.
+#[derive(Clone)]
+pub struct Edge(Arc<EdgeParts>);
+
+/// What the public front is made of.
+pub struct EdgeParts {
+    /// Answers asset requests.
+    pub assets: Assets,
+    /// The host names that are ours.
+    pub hosts: Live<Hosts>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Live<Vec<IpNet>>,
+    /// Where each request is written down.
+    pub access_log: AccessLog,
+    /// Where fetches of our links are kept.
+    pub catalog: Catalog,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// An answer, and in one word how the request ended.
+type Answer = (Response<AssetBody>, &'static str);
+
+impl Edge {
+    /// A front of these parts.
+    pub fn new(parts: EdgeParts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Answers one request from `peer`.
+    pub async fn handle<B>(&self, request: Request<B>, peer: SocketAddr) -> Response<AccountedBody> {
+        let client = self.client_of(&request, peer);
+        let mut account = Account::open(&self.0, &request, client);
+        let answering = AssertUnwindSafe(self.answer(&request, client, &mut account.story)).catch_unwind();
+        let (response, outcome) = match answering.await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(problem)) => told(problem),
+            Err(_) => {
+                tracing::error!("a request panicked; it alone was ended");
+                told(FAILED.because("Something failed here. Try again."))
+            }
+        };
+        let (head, body) = response.into_parts();
+        let body = account.enter(head.status, outcome, body);
+        Response::from_parts(head, body)
+    }
+
+    fn client_of<B>(&self, request: &Request<B>, peer: SocketAddr) -> ClientAddr {
+        let forwarded = request.headers().get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
+        client_address(PeerAddr::new(peer), forwarded, &self.0.trusted_proxies.get())
+    }
+
+    async fn answer<B>(&self, request: &Request<B>, client: ClientAddr, story: &mut Story) -> Result<Answer, Problem> {
+        let headers = request.headers();
+        check_host(request.uri(), headers, &self.0.hosts.get())?;
+        let path = request.uri().path();
+        let is_link = LinkPath::is_meant_by(path);
+        if !is_link && path != ROBOTS_PATH {
+            return Err(NOT_FOUND.because("Only links are served here."));
+        }
+        let method = check_method(request.method(), headers)?;
+        check_framing(headers)?;
+        if !is_link {
+            return Ok((robots(method), "robots"));
+        }
+        let request = AssetRequest { path, method, headers, client };
+        match self.0.assets.answer(&request, story).await {
+            Ok(response) if response.status() == StatusCode::NOT_MODIFIED => Ok((response, "not-modified")),
+            Ok(response) => Ok((response, SERVED)),
+            Err(error) => Err(error.problem()),
+        }
+    }
+}
+
+/// Meta's fetcher honours `robots.txt`, so it must allow everything.
+fn robots(method: Retrieval) -> Response<AssetBody> {
+    let body = if method == Retrieval::Head { AssetBody::empty() } else { AssetBody::of(Bytes::from_static(ROBOTS)) };
+    let mut response = Response::new(body);
+    let fields = response.headers_mut();
+    fields.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    fields.insert(CONTENT_LENGTH, HeaderValue::from(ROBOTS.len()));
+    fields.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    response
+}
+
+fn told(problem: Problem) -> Answer {
+    let outcome = problem.kind().code();
+    let (status, fields, body) = problem.into_answer();
+    let mut response = Response::new(AssetBody::of(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = fields;
+    (response, outcome)
+}
+
+const ROBOTS_PATH: &str = "/robots.txt";
+const ROBOTS: &[u8] = b"User-agent: *\nAllow: /\n";
+const FORWARDED_FOR: &str = "x-forwarded-for";
+const FAILED: ProblemKind = ProblemKind::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "Something failed here");

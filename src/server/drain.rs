@@ -1,0 +1,105 @@
+//! The orderly end of all listeners: one word, heard by every loop and connection.
+//!
+//! It goes in three steps. At once: nothing more is accepted, and every answer says `Connection: close`. After the grace: idle connections are
+//! closed (sooner would cut off requests already on their way). At the deadline: what still runs is cut.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// The handle on the end of the process: [`Drain::begin`] starts it, everybody else waits for it. Clones are one handle.
+#[derive(Clone, Debug)]
+pub struct Drain(Arc<watch::Sender<Option<Schedule>>>);
+
+/// What became of the connections that were open when the drain began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DrainReport {
+    /// How many ended by themselves.
+    pub ended: usize,
+    /// How many were cut at the deadline.
+    pub cut: usize,
+}
+
+/// When the steps of a drain happen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Schedule {
+    /// Idle connections are closed.
+    pub(super) close_idle: Instant,
+    /// Everything is cut.
+    pub(super) cut: Instant,
+}
+
+impl Drain {
+    /// A handle on an end that has not begun.
+    pub fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(None)))
+    }
+
+    /// Begins the end: idle connections are closed after `grace`, everything is cut after `limit`. Only the first call counts.
+    pub fn begin(&self, grace: Duration, limit: Duration) {
+        let (now, limit) = (Instant::now(), limit.min(FOREVER));
+        let schedule = Schedule { close_idle: now + grace.min(limit), cut: now + limit };
+        self.0.send_if_modified(|begun| {
+            let first = begun.is_none();
+            begun.get_or_insert(schedule);
+            first
+        });
+    }
+
+    /// Whether the end has begun.
+    pub fn has_begun(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
+    /// Waits until the end begins.
+    pub async fn begun(&self) {
+        self.schedule().await;
+    }
+
+    /// Waits until the end begins; then when its steps are.
+    pub(super) async fn schedule(&self) -> Schedule {
+        let mut heard = self.0.subscribe();
+        loop {
+            if let Some(schedule) = *heard.borrow_and_update() {
+                return schedule;
+            }
+            if heard.changed().await.is_err() {
+                // The sender lives in `self`, so it cannot be gone; if it were, no end would ever begin.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A longer limit would not fit every clock.
+const FOREVER: Duration = Duration::from_hours(24 * 365);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_call_sets_the_schedule_and_all_clones_hear_it() {
+        let drain = Drain::new();
+        let waiting = tokio::spawn({
+            let drain = drain.clone();
+            async move { drain.schedule().await.cut }
+        });
+        assert!(!drain.has_begun());
+        drain.begin(Duration::MAX, Duration::from_secs(5));
+        drain.begin(Duration::ZERO, Duration::MAX);
+        assert!(drain.has_begun());
+        let schedule = drain.schedule().await;
+        assert_eq!(waiting.await.unwrap(), schedule.cut);
+        assert_eq!(schedule.close_idle, schedule.cut);
+        assert!(schedule.cut <= Instant::now() + Duration::from_secs(5));
+    }
+}
