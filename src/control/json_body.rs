@@ -119,7 +119,7 @@ mod tests {
             ("{\"url\":\"x\"} x", "trailing characters at line 1 column 13"),
             ("{\"url\":1}", "url: invalid type: integer `1`, expected a string at line 1 column 8"),
             ("{\"url\":\"x\",\"kind\":1}", "kind: unknown field `kind`, expected `url` or `count` at line 1 column 17"),
-            ("{\"url\":\"x\",\"url\":\"x\"}", "url: duplicate field `url` at line 1 column 16"),
+            ("{\"url\":\"x\",\"url\":\"x\"}", "duplicate field `url` at line 1 column 16"),
         ] {
             assert_eq!(fault(json), said, "{json}");
         }

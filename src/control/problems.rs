@@ -3,6 +3,8 @@
 //! Every match is exhaustive, so a new error cannot leave without a decision about its status and code. What a store or the database
 //! said stays in our log.
 
+use std::time::Duration;
+
 use ::http::StatusCode;
 use ::http::header::WWW_AUTHENTICATE;
 use axum::response::{IntoResponse, Response};
@@ -87,7 +89,7 @@ fn body_problem(fault: &BodyFault) -> Problem {
 }
 
 /// What a client is told when no link was minted.
-pub(super) fn mint_problem(error: &MintError) -> Problem {
+fn mint_problem(error: &MintError) -> Problem {
     let said = error.to_string();
     match error {
         MintError::Ttl(BadTtl { .. }) => TTL_OUT_OF_BOUNDS.because(said),
@@ -169,10 +171,7 @@ pub(super) fn bare_problem(status: StatusCode) -> Problem {
     }
 }
 
-/// How long to leave a catalog alone that did not answer.
-const RETRY_CATALOG: std::time::Duration = std::time::Duration::from_secs(5);
-
-pub(super) const INVALID_REQUEST: ProblemKind =
+const INVALID_REQUEST: ProblemKind =
     ProblemKind::new(StatusCode::BAD_REQUEST, "invalid-request", "The request is not valid");
 const NO_SUCH_FETCHER: ProblemKind =
     ProblemKind::new(StatusCode::BAD_REQUEST, "no-such-fetcher", "There is no such fetcher profile");
@@ -216,3 +215,89 @@ const CATALOG_FAILED: ProblemKind =
     ProblemKind::new(StatusCode::SERVICE_UNAVAILABLE, "catalog-failed", "The catalog did not answer");
 const TIMED_OUT: ProblemKind =
     ProblemKind::new(StatusCode::SERVICE_UNAVAILABLE, "timed-out", "The answer took too long");
+/// How long to leave a catalog alone that did not answer.
+const RETRY_CATALOG: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::link::Revocation;
+    use crate::media::TypeRefusal;
+    use crate::origin::Waited;
+    use crate::value::{NoRandomness, UnixTime};
+
+    fn told(problem: &Problem) -> (u16, &'static str) {
+        (problem.kind().status().as_u16(), problem.kind().code())
+    }
+
+    fn store(error: OriginError) -> MintError {
+        MintError::Store(Arc::new(error))
+    }
+
+    #[test]
+    fn every_mint_error_has_its_status_and_code() {
+        let secs = Duration::from_secs;
+        let finding = Finding { code: "image-cmyk", message: "It is CMYK.".to_owned() };
+        for (error, expected) in [
+            (BadTtl { asked: secs(1), min: secs(2), max: secs(3) }.into(), (422, "ttl-out-of-bounds")),
+            (MintError::NoSuchFetcher("nobody".parse().unwrap()), (400, "no-such-fetcher")),
+            (MintError::NoSuchStore("media".parse().unwrap()), (404, "no-such-store")),
+            (MintError::NoSuchObject, (404, "no-such-object")),
+            (MintError::Unaddressable("it has a dot segment"), (422, "key-unaddressable")),
+            (store(OriginError::Timeout(Waited::Connection)), (504, "origin-timeout")),
+            (store(OriginError::Denied("403".into())), (502, "origin-failed")),
+            (store(OriginError::Unavailable("x".into())), (502, "origin-failed")),
+            (store(OriginError::Failed("x".into())), (502, "origin-failed")),
+            (store(OriginError::NotFound), (404, "no-such-object")),
+            (store(OriginError::Changed), (409, "object-changed")),
+            (MintError::Changed, (409, "object-changed")),
+            (MintError::ContentEncoded("gzip".into()), (422, "asset-refused")),
+            (MintError::TooLarge { length: 2, limit: 1 }, (422, "asset-refused")),
+            (MintError::StillReading { retry_after: secs(5) }, (503, "still-reading")),
+            (TypeRefusal::Pattern("image/x".parse().unwrap()).into(), (422, "asset-refused")),
+            (MintError::Preflight(vec![finding]), (422, "asset-refused")),
+            (MintError::Revoked(Revocation::IssuedBefore(UnixTime::EPOCH)), (409, "revoked")),
+            (SealError::TooLong { length: 1500, limit: 1024 }.into(), (422, "link-too-long")),
+            (SealError::Cipher.into(), (500, "internal")),
+            (NoRandomness.into(), (500, "internal")),
+        ] {
+            let problem = mint_problem(&error);
+            assert_eq!(told(&problem), expected, "{error}");
+            let has_findings = problem.to_json()["findings"].is_array();
+            assert_eq!(has_findings, expected.1 == "asset-refused", "{error}");
+        }
+        let still = mint_problem(&MintError::StillReading { retry_after: secs(5) }).into_answer().1;
+        assert_eq!(still["retry-after"], "5");
+    }
+
+    #[test]
+    fn what_a_store_or_the_database_said_stays_with_us() {
+        let errors = [
+            Refusal::Mint(store(OriginError::Denied("the-words".into()))),
+            Refusal::Mint(store(OriginError::Unavailable("the-words".into()))),
+            Refusal::Catalog(CatalogError::Damaged { path: "/the-words".into(), reason: "the-words".into() }),
+            Refusal::Catalog(CatalogError::Unreadable("the-words")),
+        ];
+        for error in errors {
+            let json = error.problem().to_json().to_string();
+            assert!(!json.contains("the-words"), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_layers_refuse_by_themselves_has_a_code_too() {
+        for (status, code) in [
+            (400, "invalid-request"),
+            (404, "no-such-route"),
+            (405, "method-not-allowed"),
+            (413, "body-too-large"),
+            (500, "internal"),
+            (503, "timed-out"),
+        ] {
+            let problem = bare_problem(StatusCode::from_u16(status).unwrap());
+            assert_eq!(told(&problem), (status, code));
+        }
+    }
+}
