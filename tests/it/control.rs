@@ -16,7 +16,9 @@ use hallpass::fetcher::{Profile, Profiles};
 use hallpass::link::{Keyring, LinkBounds, Revocations, Seals};
 use hallpass::mint::{KnownObjects, MintPolicy, MintSettings, Minter, MinterParts, Revoker};
 use hallpass::ops::{self, OpsParts, Readiness};
-use hallpass::origin::{ByteStream, LocalOrigin, LocalSettings, ObjectMeta, Origin, OriginError, Stores};
+use hallpass::origin::{
+    ByteStream, LocalOrigin, LocalSettings, ObjectMeta, Origin, OriginError, StoreCounters, Stores,
+};
 use hallpass::telemetry::Metrics;
 use hallpass::value::{ByteSpan, Clock, Live, ObjectKey, ObjectVersion, UnixTime};
 use serde_json::{Value, json};
@@ -136,6 +138,7 @@ impl House {
             readiness: readiness.clone(),
             catalog: catalog.clone(),
             stores: parts.stores.clone(),
+            store_counters: StoreCounters::default(),
             profiles: profiles.clone(),
             clock: clock.clone(),
         };

@@ -1,6 +1,6 @@
 //! A real S3 server of its own: moto, one process per test process, one bucket per test.
 //!
-//! `HALLPASS_TEST_PYTHON` names a Python with `tests/requirements.txt` installed; else it is `python3`. A test that needs it
+//! `MOTO_PYTHON` names a Python with `tests/requirements.txt` installed; else it is `python3`. A test that needs it
 //! fails without it: a skipped test would say that all is well.
 
 use std::io::{BufRead, BufReader};
@@ -30,7 +30,7 @@ pub fn credentials() -> Credentials {
 }
 
 fn start() -> Moto {
-    let python = std::env::var_os("HALLPASS_TEST_PYTHON").unwrap_or_else(|| "python3".into());
+    let python = std::env::var_os("MOTO_PYTHON").unwrap_or_else(|| "python3".into());
     let mut process = Command::new(&python)
         .args(["-c", include_str!("moto_server.py")])
         .stdin(Stdio::piped())
@@ -107,4 +107,4 @@ impl Bucket {
     }
 }
 
-const HOW: &str = "install tests/requirements.txt and set HALLPASS_TEST_PYTHON to that Python";
+const HOW: &str = "install tests/requirements.txt and set MOTO_PYTHON to that Python";
