@@ -17,6 +17,7 @@ mod kit;
 
 mod architecture;
 mod catalog;
+mod docs;
 mod keys;
 mod origin;
 mod ranges;
