@@ -18,6 +18,7 @@ mod kit;
 mod architecture;
 mod catalog;
 mod control;
+mod docs;
 mod keys;
 mod origin;
 mod ranges;
