@@ -218,7 +218,6 @@ impl Rooms {
             revocations: Arc::clone(&self.revocations),
             clients: self.clients.clone(),
             clock: self.clock.clone(),
-            metrics: Arc::clone(&self.metrics),
         }
     }
 

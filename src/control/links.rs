@@ -24,7 +24,7 @@ use super::openapi::{AskProblems, LookProblems, MintProblems, ProblemBody};
 use super::parts::{Control, ControlParts};
 use super::problems::Refusal;
 use super::revocation_words::RevocationAnswer;
-use super::revocations::revoke_to_the_end;
+use super::revocations::revoke_for;
 use crate::catalog::{Catalog, LinkRecord};
 use crate::link::{LinkId, Revocation};
 use crate::mint::MintError;
@@ -131,7 +131,7 @@ pub(super) async fn end(
 ) -> Result<Json<RevocationAnswer>, Refusal> {
     let id: LinkId = id.parse().map_err(|_| Refusal::NoSuchLink)?;
     may_end(&control.catalog, &client, id).await?;
-    Ok(Json(revoke_to_the_end(&control, &client, Revocation::Link(id), None).await?))
+    Ok(Json(revoke_for(&control, &client, Revocation::Link(id), None).await?))
 }
 
 impl ControlParts {

@@ -8,7 +8,6 @@ use crate::fetcher::Profiles;
 use crate::link::{LinkBounds, Revocations, Seals};
 use crate::mint::{Minter, Revoker};
 use crate::origin::Stores;
-use crate::telemetry::Metrics;
 use crate::value::{Clock, Live};
 
 /// What the control API works with; the state of every handler.
@@ -33,8 +32,6 @@ pub struct ControlParts {
     pub clients: Live<Clients>,
     /// The clock.
     pub clock: Clock,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
 }
 
 /// The parts as handlers share them.

@@ -47,9 +47,6 @@ pub(super) enum Refusal {
     /// The catalog did not answer.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// Our own task ended before its time.
-    #[error("the request was given up; whether it was done is not known, asking again is safe")]
-    GivenUp,
 }
 
 impl Refusal {
@@ -64,7 +61,7 @@ impl Refusal {
             Self::Mint(error) => mint_problem(error),
             Self::Revoke(RevokeError::FutureTime) => INVALID_REQUEST.because(RevokeError::FutureTime.to_string()),
             Self::Revoke(RevokeError::Catalog(error)) | Self::Catalog(error) => catalog_problem(error),
-            Self::GivenUp => INTERNAL.because(self.to_string()),
+            Self::Revoke(RevokeError::GivenUp) => INTERNAL.because(RevokeError::GivenUp.to_string()),
         }
     }
 }

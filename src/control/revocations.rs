@@ -36,7 +36,7 @@ pub(super) async fn revoke(
 ) -> Result<(StatusCode, Json<RevocationAnswer>), Refusal> {
     let (revocation, reason) = request.meant()?;
     may_revoke(&control.catalog, &client, &revocation).await?;
-    let answer = revoke_to_the_end(&control, &client, revocation, reason).await?;
+    let answer = revoke_for(&control, &client, revocation, reason).await?;
     Ok((StatusCode::CREATED, Json(answer)))
 }
 
@@ -68,21 +68,18 @@ pub(super) async fn lift(
     let id: u64 = id.parse().map_err(|_| Refusal::NoSuchRevocation)?;
     let mut in_force = control.revoker.list().await?.into_iter();
     in_force.find(|record| record.id == id && client.sees(&record.client)).ok_or(Refusal::NoSuchRevocation)?;
-    let (revoker, name) = (control.revoker.clone(), client.name().clone());
-    let lifted = tokio::spawn(async move { revoker.lift(&name, id).await }).await.map_err(|_| Refusal::GivenUp)??;
+    let lifted = control.revoker.lift(client.name(), id).await?;
     lifted.and_then(told).map(Json).ok_or(Refusal::NoSuchRevocation)
 }
 
-/// Revokes even if the client leaves in the meantime: what is committed must be in force.
-pub(super) async fn revoke_to_the_end(
+/// Revokes, and tells what is then in force.
+pub(super) async fn revoke_for(
     control: &Control,
     client: &Client,
     revocation: Revocation,
     reason: Option<String>,
 ) -> Result<RevocationAnswer, Refusal> {
-    let (revoker, by, wanted) = (control.revoker.clone(), client.name().clone(), revocation.clone());
-    let task = tokio::spawn(async move { revoker.revoke(&by, wanted, reason).await });
-    let record = task.await.map_err(|_| Refusal::GivenUp)??;
+    let record = control.revoker.revoke(client.name(), revocation.clone(), reason).await?;
     Ok(RevocationAnswer::new(record, revocation))
 }
 

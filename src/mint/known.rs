@@ -38,8 +38,9 @@ pub struct Known {
 /// The memory of all of them.
 #[derive(Clone)]
 pub struct KnownObjects {
-    /// `None`: the catalog was asked and does not know it either.
-    memo: Cache<ObjectId, Option<Arc<Known>>>,
+    memo: Cache<ObjectId, Arc<Known>>,
+    /// What the catalog does not know either. It is asked after `memo`, so a late "no" never hides what was learned meanwhile.
+    unknown: Cache<ObjectId, ()>,
     catalog: Catalog,
     clock: Clock,
 }
@@ -47,16 +48,25 @@ pub struct KnownObjects {
 impl KnownObjects {
     /// An empty memory before `catalog`.
     pub fn new(catalog: Catalog, clock: Clock) -> Self {
-        let memo = Cache::builder().max_capacity(MEMO_ENTRIES).time_to_live(MEMO_LIFE).build();
-        Self { memo, catalog, clock }
+        let memo = Cache::builder().max_capacity(MEMO_ENTRIES).build();
+        let unknown = Cache::builder().max_capacity(MEMO_ENTRIES).time_to_live(UNKNOWN_FOR).build();
+        Self { memo, unknown, catalog, clock }
     }
 
     /// What is known of this version. A catalog that fails knows nothing: the object is then read again, or goes without.
     pub async fn recall(&self, id: &ObjectId) -> Option<Arc<Known>> {
         if let Some(known) = self.memo.get(id).await {
-            return known;
+            return Some(known);
         }
-        self.memo.get_with_by_ref(id, self.ask_catalog(id)).await
+        if self.unknown.contains_key(id) {
+            return None;
+        }
+        let found = self.ask_catalog(id).await;
+        match &found {
+            Some(known) => self.memo.insert(id.clone(), Arc::clone(known)).await,
+            None => self.unknown.insert(id.clone(), ()).await,
+        }
+        found
     }
 
     async fn ask_catalog(&self, id: &ObjectId) -> Option<Arc<Known>> {
@@ -75,15 +85,15 @@ impl KnownObjects {
             Ok(record) => self.catalog.remember(record),
             Err(error) => tracing::error!(%error, "the facts of an object could not be written down"),
         }
-        self.memo.insert(id.clone(), Some(known)).await;
+        self.memo.insert(id.clone(), known).await;
     }
 
     /// Forgets a version whose bytes turned out to be others, so that the next mint reads them anew.
     pub async fn forget(&self, id: &ObjectId) {
-        self.memo.invalidate(id).await;
         if let Err(error) = self.catalog.forget(&id.store, &id.key, &id.version).await {
             tracing::error!(%error, "the catalog could not forget an object whose bytes are others");
         }
+        self.memo.invalidate(id).await;
     }
 }
 
@@ -111,4 +121,4 @@ fn write_record(id: &ObjectId, known: &Known, clock: &Clock) -> Result<KnownObje
 /// About 60 MB of memory when full.
 const MEMO_ENTRIES: u64 = 100_000;
 /// The catalog is asked again after this long, in case another process wrote to it.
-const MEMO_LIFE: Duration = Duration::from_secs(600);
+const UNKNOWN_FOR: Duration = Duration::from_secs(60);

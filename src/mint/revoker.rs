@@ -21,8 +21,11 @@ pub enum RevokeError {
     /// "Issued before" a time that has not come would forbid every mint until then.
     #[error("issued_before lies in the future; give a time that has passed, such as now")]
     FutureTime,
+    /// Our own task ended before it was done, as in a shutdown.
+    #[error("the revocation was given up; ask again")]
+    GivenUp,
     /// The catalog could not write it down, so it would not survive.
-    #[error("the revocation could not be committed and is not in force")]
+    #[error("the revocation could not be committed; ask again")]
     Catalog(#[from] CatalogError),
 }
 
@@ -32,7 +35,7 @@ impl Revoker {
         Self { catalog, in_force, bounds, clock }
     }
 
-    /// Revokes. When it returns, the revocation is on disk and in force.
+    /// Revokes. When it returns, the revocation is on disk and in force; it comes to that even if the caller does not wait.
     pub async fn revoke(
         &self,
         client: &ClientName,
@@ -43,27 +46,37 @@ impl Revoker {
         if matches!(revocation, Revocation::IssuedBefore(time) if time > now) {
             return Err(RevokeError::FutureTime);
         }
-        let record = self
-            .catalog
-            .revoke(NewRevocation {
-                kind: revocation.kind().to_owned(),
-                value: revocation.value(),
-                reason,
-                client: client.clone(),
-                expires_at: revocation.lapses().then(|| now.plus(self.bounds.longest_life())),
-            })
-            .await?;
-        self.in_force.insert(revocation);
-        Ok(record)
+        let new = NewRevocation {
+            kind: revocation.kind().to_owned(),
+            value: revocation.value(),
+            reason,
+            client: client.clone(),
+            expires_at: revocation.lapses().then(|| now.plus(self.bounds.longest_life())),
+        };
+        let this = self.clone();
+        tokio::spawn(async move { this.commit(new, revocation).await }).await.unwrap_or(Err(RevokeError::GivenUp))
     }
 
-    /// Lifts a revocation; `None` when none of that number is in force.
-    pub async fn lift(&self, client: &ClientName, id: u64) -> Result<Option<RevocationRecord>, RevokeError> {
-        let lifted = self.catalog.lift(id, client).await?;
-        if lifted.is_some() {
-            self.refresh().await?;
+    async fn commit(&self, new: NewRevocation, revocation: Revocation) -> Result<RevocationRecord, RevokeError> {
+        let committed = self.catalog.revoke(new).await;
+        // One that came too late to tell may be on disk: it is then better in force than not.
+        if matches!(committed, Ok(_) | Err(CatalogError::Late)) {
+            self.in_force.insert(revocation);
         }
-        Ok(lifted)
+        Ok(committed?)
+    }
+
+    /// Lifts a revocation; `None` when none of that number is in force. It comes to that even if the caller does not wait.
+    pub async fn lift(&self, client: &ClientName, id: u64) -> Result<Option<RevocationRecord>, RevokeError> {
+        let (this, client) = (self.clone(), client.clone());
+        let lifting = tokio::spawn(async move {
+            let lifted = this.catalog.lift(id, &client).await?;
+            if lifted.is_some() {
+                this.refresh().await?;
+            }
+            Ok(lifted)
+        });
+        lifting.await.unwrap_or(Err(RevokeError::GivenUp))
     }
 
     /// The revocations in force, oldest first.

@@ -68,9 +68,10 @@ impl Outcome {
         Self { catalog: Check::of("catalog".to_owned(), why), stores }
     }
 
-    /// Whether requests can be served: the catalog answers, and at least one store does.
+    /// Whether links can be served: at least one store answers. A catalog that fails is told, and takes no node out of service, since links need
+    /// none.
     pub(super) fn is_ready(&self) -> bool {
-        self.catalog.ok && (self.stores.is_empty() || self.stores.iter().any(|store| store.ok))
+        self.stores.is_empty() || self.stores.iter().any(|store| store.ok)
     }
 
     /// Every check by itself.
@@ -115,7 +116,8 @@ mod tests {
             (true, &[false], false),
             (true, &[false, true], true),
             (true, &[false, false], false),
-            (false, &[true], false),
+            (false, &[true], true),
+            (false, &[false], false),
         ] {
             let stores = stores.iter().map(|&ok| check(ok)).collect();
             assert_eq!(Outcome { catalog: check(catalog), stores }.is_ready(), ready);

@@ -23,7 +23,6 @@ pub struct Metrics {
     requests: Counters<1>,
     denials: Counters<1>,
     mints: Counters<1>,
-    overloads: Counters<1>,
     reloads: Counters<1>,
     verdicts: Series,
     origin_reads: Series,
@@ -72,7 +71,6 @@ impl Metrics {
             requests: book.counters("requests", "Requests on the public listener, by outcome", "outcome"),
             denials: book.counters("denials", "Links not believed, by reason", "reason"),
             mints: book.counters("mints", "Links asked for, by outcome", "outcome"),
-            overloads: book.counters("overload_refusals", "Requests refused because a limit was reached", "limit"),
             reloads: book.counters("reloads", "Reloads of settings, by result", "result"),
             verdicts: book.enter("fetcher_verdicts", "Judgements of requests by a fetcher profile"),
             origin_reads: book.enter("origin_reads", "Reads from a store, by outcome"),
@@ -108,11 +106,6 @@ impl Metrics {
     /// Counts an asked-for link.
     pub fn mint(&self, outcome: &'static str) {
         self.mints.at([outcome]).inc();
-    }
-
-    /// Counts a refusal because `limit` was reached.
-    pub fn overload(&self, limit: &'static str) {
-        self.overloads.at([limit]).inc();
     }
 
     /// Counts a reload of settings.
@@ -279,7 +272,6 @@ mod tests {
         metrics.request("served");
         metrics.denial("bad-seal");
         metrics.mint("minted");
-        metrics.overload("in-flight");
         metrics.reload("kept-old");
         metrics.body_bytes(123_456);
         metrics.verification_failure();
@@ -301,7 +293,6 @@ mod tests {
             "hallpass_requests_total{outcome=\"served\"} 2",
             "hallpass_denials_total{reason=\"bad-seal\"} 1",
             "hallpass_mints_total{outcome=\"minted\"} 1",
-            "hallpass_overload_refusals_total{limit=\"in-flight\"} 1",
             "hallpass_reloads_total{result=\"kept-old\"} 1",
             "hallpass_body_bytes_total 123456",
             "hallpass_verification_failures_total 1",

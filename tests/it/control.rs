@@ -131,10 +131,10 @@ impl House {
         let (keys, settings): (HashMap<_, _>, Vec<_>) = CLIENTS.into_iter().map(client).unzip();
         let profiles: Profiles = [("meta".parse().unwrap(), Profile::meta())].into_iter().collect();
         let profiles = Live::new(profiles);
-        let parts = parts(&clock, &catalog, stores, &settings, &profiles, &wishes);
+        let (parts, metrics) = parts(&clock, &catalog, stores, &settings, &profiles, &wishes);
         let readiness = Readiness::new();
         let ops = OpsParts {
-            metrics: Arc::clone(&parts.metrics),
+            metrics,
             readiness: readiness.clone(),
             catalog: catalog.clone(),
             stores: parts.stores.clone(),
@@ -207,7 +207,7 @@ fn parts(
     clients: &[ClientSettings],
     profiles: &Live<Profiles>,
     wishes: &Wishes,
-) -> ControlParts {
+) -> (ControlParts, Arc<Metrics>) {
     let keyring = Keyring::generate(clock.now()).unwrap();
     let seals = Live::new(Seals::new(&keyring, ORIGIN.parse().unwrap()).unwrap());
     let (stores, bounds, revocations) = (Live::new(stores), LinkBounds::default(), Arc::new(Revocations::default()));
@@ -232,7 +232,7 @@ fn parts(
         object_max: 2 << 30,
         first_reads: 8,
     };
-    ControlParts {
+    let parts = ControlParts {
         minter: Minter::new(minter, limits),
         revoker: Revoker::new(catalog.clone(), Arc::clone(&revocations), bounds, clock.clone()),
         catalog: catalog.clone(),
@@ -243,8 +243,8 @@ fn parts(
         revocations,
         clients: Live::new(Clients::new(clients)),
         clock: clock.clone(),
-        metrics,
-    }
+    };
+    (parts, metrics)
 }
 
 async fn listen(router: Router) -> SocketAddr {
@@ -1026,15 +1026,20 @@ async fn ops_tells_liveness_readiness_and_metrics() {
 }
 
 #[tokio::test]
-async fn readiness_falls_with_the_last_store_or_the_catalog() {
+async fn readiness_falls_with_the_last_store_and_not_with_the_catalog() {
     let house = House::open().await;
     std::fs::remove_dir_all(house.folder.path().join("media")).unwrap();
     let one_left = raw(house.ops, "GET", "/readyz", "", b"").await;
     assert_eq!((one_left.status, &one_left.json()["checks"][2]["ok"]), (200, &json!(false)), "{}", one_left.text());
     let house = House::open().await;
+    for store in ["media", "private"] {
+        std::fs::remove_dir_all(house.folder.path().join(store)).unwrap();
+    }
+    assert_eq!(raw(house.ops, "GET", "/readyz", "", b"").await.status, 503);
+    let house = House::open().await;
     house.catalog.close().await.unwrap();
     let closed = raw(house.ops, "GET", "/readyz", "", b"").await;
-    assert_eq!((closed.status, &closed.json()["checks"][1]["ok"]), (503, &json!(false)));
+    assert_eq!((closed.status, &closed.json()["checks"][1]["ok"]), (200, &json!(false)));
     assert_eq!(
         house.ask("billing", "GET", "/v1/links/lnk_b4k7abcdefgh2345", None).await.problem(),
         (503, "catalog-failed".into())
