@@ -26,6 +26,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use crate::kit::moto;
+
 const PHOTO: &[u8] = include_bytes!("../../src/cli/demo_media/winter-sale.jpg");
 const PAPER: &[u8] = include_bytes!("../../src/cli/demo_media/price-list.pdf");
 const FILM: &[u8] = include_bytes!("../../src/cli/demo_media/tour.mp4");
@@ -874,6 +876,16 @@ async fn other_methods_and_other_paths_are_problems() {
 }
 
 // ---- the description --------------------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn the_description_is_valid_openapi_to_a_validator_of_others() {
+    let house = House::open().await;
+    let answer = raw(house.control, "GET", "/v1/openapi.json", "", b"").await;
+    let file = house.folder.path().join("openapi.json");
+    std::fs::write(&file, &answer.body).unwrap();
+    let judged = moto::python().args(["-m", "openapi_spec_validator"]).arg(&file).output().unwrap();
+    assert!(judged.status.success(), "{}", String::from_utf8_lossy(&judged.stdout));
+}
 
 #[tokio::test]
 async fn the_description_names_every_route_its_answers_and_its_problems() {

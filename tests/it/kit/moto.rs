@@ -29,14 +29,18 @@ pub fn credentials() -> Credentials {
     Credentials::new("AKIATESTTESTTESTTEST", "secret-for-tests", None, None, "test")
 }
 
+/// The Python that has `tests/requirements.txt`.
+pub fn python() -> Command {
+    Command::new(std::env::var_os("MOTO_PYTHON").unwrap_or_else(|| "python3".into()))
+}
+
 fn start() -> Moto {
-    let python = std::env::var_os("MOTO_PYTHON").unwrap_or_else(|| "python3".into());
-    let mut process = Command::new(&python)
+    let mut process = python()
         .args(["-c", include_str!("moto_server.py")])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| panic!("{} cannot be started: {error}; {HOW}", python.display()));
+        .unwrap_or_else(|error| panic!("Python cannot be started: {error}; {HOW}"));
     let mut port = String::new();
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut port).unwrap();
     let port: u16 = port.trim().parse().unwrap_or_else(|_| panic!("moto did not start; {HOW}"));
