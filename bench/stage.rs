@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use hallpass::app::{Addresses, Gateway, Rooms};
-use hallpass::catalog::CatalogCounters;
+use hallpass::catalog::{CatalogCounters, CatalogError};
 use hallpass::config::{ClientKey, Loaded, Settings};
 use hallpass::fetcher::{Profile, Profiles};
 use hallpass::link::Keyring;
@@ -64,6 +64,11 @@ impl Stage {
         let heads = stores.iter().map(|(_, store)| sum(&|outcome| store.heads(outcome))).sum();
         let reads = stores.iter().map(|(_, store)| sum(&|outcome| store.reads(outcome))).sum();
         Asked { heads, reads, records: self.rooms.catalog.counters() }
+    }
+
+    /// Waits until the catalog has written what it holds, or cannot.
+    pub async fn settle(&self) -> Result<(), CatalogError> {
+        self.rooms.catalog.flush().await
     }
 
     pub async fn strike(self) {
