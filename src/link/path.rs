@@ -106,11 +106,8 @@ impl<'a> LinkPath<'a> {
     /// Takes `/m/{token}/{name}` apart; every other shape, length or character is refused.
     pub fn parse(path: &'a str) -> Result<Self, NotALink> {
         let (token, name) = path.strip_prefix(PREFIX).and_then(|rest| rest.split_once('/')).ok_or(NotALink)?;
-        let plain = |text: &str, longest| {
-            (1..=longest).contains(&text.len())
-                && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
-        };
-        if plain(token, Link::TOO_LONG) && plain(name, LONGEST_NAME) {
+        let fits = |text: &str, longest| (1..=longest).contains(&text.len());
+        if fits(token, Link::TOO_LONG) && fits(name, LONGEST_NAME) && is_plain(token) && is_plain(name) {
             Ok(Self { token: RawToken(token), name })
         } else {
             Err(NotALink)
@@ -127,6 +124,14 @@ impl<'a> LinkPath<'a> {
     pub fn id(&self) -> LinkId {
         LinkId::of(self.token.0)
     }
+}
+
+/// Whether all of `text` is in the alphabet of links.
+///
+/// It looks at every character even after a wrong one: without an early exit the compiler compares many at once, which is ten times
+/// as fast. This scan used to be most of what a long hostile token cost us.
+fn is_plain(text: &str) -> bool {
+    text.bytes().fold(true, |plain, b| plain & (b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.')))
 }
 
 /// What logs, metrics, revocations and webhooks call a link: `lnk_` and base32 of the first 10 bytes of the token's BLAKE3.
