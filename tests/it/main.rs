@@ -19,5 +19,6 @@ mod architecture;
 mod catalog;
 mod keys;
 mod origin;
+mod public;
 mod ranges;
 mod settings;
