@@ -236,7 +236,7 @@ async fn a_body_on_a_route_that_does_not_exist_is_never_read_as_a_request() {
             // Either it is closed, or what comes next answers what was sent next.
             if let Ok(answer) = wire.try_answer(true).await {
                 assert_eq!(answer.field("content-type"), Some("text/plain; charset=utf-8"), "{method} {target}");
-                assert_eq!(answer.length(), Some(24));
+                assert_eq!(answer.length(), Some(23));
             }
         }
     }

@@ -191,7 +191,7 @@ async fn a_body_with_more_bytes_than_it_should_have_is_not_passed_on_beyond_its_
         assert_eq!(answer.body, b"hello");
         wire.send(request("HEAD", "/robots.txt", &[])).await;
         if let Ok(next) = wire.try_answer(true).await {
-            assert_eq!(next.length(), Some(24), "what follows is the next answer: {next:?}");
+            assert_eq!(next.length(), Some(23), "what follows is the next answer: {next:?}");
         }
     }
 }

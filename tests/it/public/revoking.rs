@@ -233,3 +233,24 @@ async fn what_an_inspection_says_is_what_a_fetch_gets() {
     }
     let _ = META;
 }
+
+#[tokio::test]
+async fn a_revocation_is_in_force_from_its_answer_on_whoever_reads_the_catalog_meanwhile() {
+    let gate = Gateway::start().await;
+    gate.place.put("a.txt", b"hello");
+    let rooms = gate.rooms.clone();
+    // What the tick does once a second, and what a lift does.
+    let refreshing = tokio::spawn(async move {
+        loop {
+            rooms.revoker.refresh().await.unwrap();
+        }
+    });
+    for n in 0..40 {
+        let link = gate.mint(json!({ "key": "a.txt", "unique": true })).await;
+        end(&gate, &link).await;
+        for _ in 0..5 {
+            assert_eq!(gate.get(&link.path).await.status, 410, "the revocation of link {n} was lost again");
+        }
+    }
+    refreshing.abort();
+}
