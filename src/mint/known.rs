@@ -80,7 +80,8 @@ impl KnownObjects {
 
     /// Forgets a version whose bytes turned out to be others, so that the next mint reads them anew.
     pub async fn forget(&self, id: &ObjectId) {
-        self.memo.invalidate(id).await;
+        // Not taken out but set to unknown: until the catalog has forgotten too, a recall would bring it back from there, for long.
+        self.memo.insert(id.clone(), None).await;
         if let Err(error) = self.catalog.forget(&id.store, &id.key, &id.version).await {
             tracing::error!(%error, "the catalog could not forget an object whose bytes are others");
         }

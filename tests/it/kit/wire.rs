@@ -125,12 +125,6 @@ impl Wire {
         self.end().await != End::Silent
     }
 
-    /// Everything until the end.
-    pub async fn rest(&mut self) -> Vec<u8> {
-        let _ = self.fill(usize::MAX).await;
-        std::mem::take(&mut self.ahead)
-    }
-
     /// Reads until there are `wanted` bytes ahead.
     async fn fill(&mut self, wanted: usize) -> Result<(), End> {
         while self.ahead.len() < wanted {

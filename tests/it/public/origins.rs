@@ -113,7 +113,7 @@ async fn a_file_that_is_overwritten_in_place_while_it_is_read_never_ends_well() 
 async fn a_flipped_byte_anywhere_aborts_the_body_and_the_next_mint_reads_anew() {
     let bytes = content(3, BIG);
     for at in [0, BIG / 2, BIG - 1] {
-        let gate = Gateway::start().await;
+        let gate = Place::held().start().await;
         gate.place.put("a.bin", &bytes);
         let flips = Arc::new(Flips::default());
         gate.decorate(|inner| Arc::new(Flipped { inner, at, flips: Arc::clone(&flips) }));
