@@ -62,11 +62,18 @@ impl KnownObjects {
             return None;
         }
         let found = self.ask_catalog(id).await;
-        match &found {
-            Some(known) => self.memo.insert(id.clone(), Arc::clone(known)).await,
-            None => self.unknown.insert(id.clone(), ()).await,
+        match found {
+            // It may have been forgotten while the catalog was asked.
+            Some(_) if self.unknown.contains_key(id) => None,
+            Some(known) => {
+                self.memo.insert(id.clone(), Arc::clone(&known)).await;
+                Some(known)
+            }
+            None => {
+                self.unknown.insert(id.clone(), ()).await;
+                None
+            }
         }
-        found
     }
 
     async fn ask_catalog(&self, id: &ObjectId) -> Option<Arc<Known>> {
@@ -90,10 +97,12 @@ impl KnownObjects {
 
     /// Forgets a version whose bytes turned out to be others, so that the next mint reads them anew.
     pub async fn forget(&self, id: &ObjectId) {
+        // First, so that nobody brings it back from the catalog while that has not forgotten yet.
+        self.unknown.insert(id.clone(), ()).await;
+        self.memo.invalidate(id).await;
         if let Err(error) = self.catalog.forget(&id.store, &id.key, &id.version).await {
             tracing::error!(%error, "the catalog could not forget an object whose bytes are others");
         }
-        self.memo.invalidate(id).await;
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::RwLock;
+
 use crate::catalog::{Catalog, CatalogError, NewRevocation, RevocationRecord, WhichRevocations};
 use crate::link::{LinkBounds, Revocation, RevocationSet, Revocations};
 use crate::value::{ClientName, Clock};
@@ -13,6 +15,9 @@ pub struct Revoker {
     in_force: Arc<Revocations>,
     bounds: LinkBounds,
     clock: Clock,
+    /// Shared by changes, alone for whoever puts the whole catalog in force: else a set that was read before a revocation was
+    /// committed could take its place after it was in force.
+    order: Arc<RwLock<()>>,
 }
 
 /// Why nothing was revoked.
@@ -31,8 +36,8 @@ pub enum RevokeError {
 
 impl Revoker {
     /// A revoker that keeps `in_force` and `catalog` alike.
-    pub const fn new(catalog: Catalog, in_force: Arc<Revocations>, bounds: LinkBounds, clock: Clock) -> Self {
-        Self { catalog, in_force, bounds, clock }
+    pub fn new(catalog: Catalog, in_force: Arc<Revocations>, bounds: LinkBounds, clock: Clock) -> Self {
+        Self { catalog, in_force, bounds, clock, order: Arc::default() }
     }
 
     /// Revokes. When it returns, the revocation is on disk and in force; it comes to that even if the caller does not wait.
@@ -58,6 +63,7 @@ impl Revoker {
     }
 
     async fn commit(&self, new: NewRevocation, revocation: Revocation) -> Result<RevocationRecord, RevokeError> {
+        let _change = self.order.read().await;
         let committed = self.catalog.revoke(new).await;
         // One that came too late to tell may be on disk: it is then better in force than not.
         if matches!(committed, Ok(_) | Err(CatalogError::Late)) {
@@ -86,6 +92,7 @@ impl Revoker {
 
     /// Puts in force what the catalog holds: at the start, and whenever another process may have written to it.
     pub async fn refresh(&self) -> Result<(), RevokeError> {
+        let _alone = self.order.write().await;
         let records = self.list().await?;
         let set: RevocationSet = records.iter().filter_map(read_record).collect();
         self.in_force.replace(set);

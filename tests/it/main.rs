@@ -21,5 +21,6 @@ mod control;
 mod docs;
 mod keys;
 mod origin;
+mod public;
 mod ranges;
 mod settings;

@@ -2,7 +2,9 @@
 
 pub mod chaos;
 pub mod faulty;
+pub mod gateway;
 pub mod moto;
+pub mod wire;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
