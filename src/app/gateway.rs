@@ -22,7 +22,11 @@ pub struct Gateway {
     rooms: Rooms,
     readiness: Readiness,
     drain: Drain,
+    /// The public and the control listener.
     listeners: Vec<JoinHandle<DrainReport>>,
+    /// Ends last, so that readiness can be seen to be gone and the metrics of the end can be read.
+    ops_drain: Drain,
+    ops_listener: JoinHandle<DrainReport>,
     ticks: JoinHandle<()>,
 }
 
@@ -69,7 +73,7 @@ impl Gateway {
             header_read_timeout: limits.header_timeout,
             ..ConnectionLimits::default()
         };
-        let (drain, readiness) = (Drain::new(), Readiness::default());
+        let (drain, ops_drain, readiness) = (Drain::new(), Drain::new(), Readiness::new());
         let start = |name, socket| Listener::from_std(name, socket);
         let metrics = || Arc::clone(&rooms.metrics);
         let control_api = TowerToHyperService::new(control::router(rooms.control_parts()));
@@ -91,10 +95,11 @@ impl Gateway {
                 metrics(),
                 drain.clone(),
             )),
-            tokio::spawn(serve(start("ops", ops)?, limits, move |_| ops_pages.clone(), metrics(), drain.clone())),
         ];
+        let ops_listener =
+            tokio::spawn(serve(start("ops", ops)?, limits, move |_| ops_pages.clone(), metrics(), ops_drain.clone()));
         let ticks = tokio::spawn(follow_revocations(rooms.clone()));
-        Ok(Self { addresses, rooms: rooms.clone(), readiness, drain, listeners, ticks })
+        Ok(Self { addresses, rooms: rooms.clone(), readiness, drain, listeners, ops_drain, ops_listener, ticks })
     }
 
     /// Where it listens.
@@ -113,6 +118,8 @@ impl Gateway {
                 stopped.cut += report.cut;
             }
         }
+        self.ops_drain.begin(Duration::ZERO, OPS_END_MAX);
+        let _ = self.ops_listener.await;
         self.ticks.abort();
         if let Err(error) = self.rooms.catalog.close().await {
             tracing::error!(%error, "the catalog could not be closed; what was queued may be lost");
@@ -139,3 +146,5 @@ fn ops_parts(rooms: &Rooms, readiness: &Readiness) -> OpsParts {
 const IDLE_GRACE: Duration = Duration::from_millis(500);
 /// How long the last lines of the access log may take.
 const LOG_FLUSH_MAX: Duration = Duration::from_secs(2);
+/// How long pages of the ops listener may take at the very end.
+const OPS_END_MAX: Duration = Duration::from_millis(500);

@@ -10,6 +10,6 @@ mod stores;
 mod ticks;
 
 pub use gateway::{Addresses, Gateway, Stopped};
-pub use reload::{ReloadError, Reloader};
+pub use reload::{ReloadError, Reloader, Watch};
 pub use rooms::{Rooms, StartError};
 pub use stores::open_store;

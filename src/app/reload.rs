@@ -3,6 +3,7 @@
 //! New settings are read and built as a whole before any of them is put in force, so a bad file changes nothing and says so. What
 //! cannot change without a restart is named, not silently kept.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::rooms::Replaceable;
@@ -14,8 +15,32 @@ pub struct Reloader {
     path: PathBuf,
     rooms: Rooms,
     started_with: Settings,
-    files: Vec<PathBuf>,
-    seen: Vec<Option<blake3::Hash>>,
+    watch: Watch,
+}
+
+/// The files of the settings, as they were before they were read: a change while they are being read is then seen as one.
+#[derive(Clone, Debug)]
+pub struct Watch(BTreeMap<PathBuf, Option<blake3::Hash>>);
+
+impl Watch {
+    /// Looks at these files.
+    pub fn over(files: &[PathBuf]) -> Self {
+        Self(files.iter().map(|file| (file.clone(), content(file))).collect())
+    }
+
+    fn has_changed(&self) -> bool {
+        self.0.iter().any(|(file, seen)| content(file) != *seen)
+    }
+
+    /// The same for another list of files; those that were looked at before keep what was seen.
+    fn moved_to(&self, files: &[PathBuf]) -> Self {
+        let seen = |file: &PathBuf| self.0.get(file).copied().unwrap_or_else(|| content(file));
+        Self(files.iter().map(|file| (file.clone(), seen(file))).collect())
+    }
+
+    fn again(&self) -> Self {
+        Self(self.0.keys().map(|file| (file.clone(), content(file))).collect())
+    }
 }
 
 /// Why the old settings stay in force.
@@ -30,29 +55,26 @@ pub enum ReloadError {
 }
 
 impl Reloader {
-    /// A reloader for `rooms`, which were built from what was loaded from `path`.
-    pub fn new(path: &Path, loaded: &Loaded, rooms: Rooms) -> Self {
-        let files = loaded.files.clone();
-        let seen = files.iter().map(|file| content(file)).collect();
-        Self { path: path.to_owned(), rooms, started_with: loaded.settings.clone(), files, seen }
+    /// A reloader for `rooms`, which were built from what was loaded from `path` and watched from then on.
+    pub fn new(path: &Path, loaded: &Loaded, watch: Watch, rooms: Rooms) -> Self {
+        Self { path: path.to_owned(), rooms, started_with: loaded.settings.clone(), watch }
     }
 
     /// Whether a file of the settings has changed since they were last read.
-    pub fn has_changed(&mut self) -> bool {
-        let now: Vec<_> = self.files.iter().map(|file| content(file)).collect();
-        std::mem::replace(&mut self.seen, now) != self.seen
+    pub fn has_changed(&self) -> bool {
+        self.watch.has_changed()
     }
 
     /// Reads the settings anew and puts them in force, or leaves the old ones as they are. It names the settings that wait for a restart.
     pub async fn reload(&mut self) -> Result<Vec<&'static str>, ReloadError> {
+        self.watch = self.watch.again();
         let mut loaded = load(&self.path)?;
+        self.watch = self.watch.moved_to(&loaded.files);
         let waiting = waiting(&self.started_with, &loaded.settings);
         // Links of the old origin would all be denied by seals of a new one.
         loaded.settings.public_origin.clone_from(&self.started_with.public_origin);
         let built = Replaceable::build(&loaded, &self.rooms.store_counters).await?;
         self.rooms.replace(built);
-        self.files.clone_from(&loaded.files);
-        self.seen = self.files.iter().map(|file| content(file)).collect();
         Ok(waiting)
     }
 

@@ -17,7 +17,7 @@ use crate::value::Fingerprint;
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
     /// The store failed, beyond what retries could mend.
-    #[error("the store failed while the body was on its way")]
+    #[error("the store failed while the body was on its way: {0}")]
     Origin(#[from] OriginError),
     /// The bytes are not those that the link was minted for.
     #[error("the bytes are not those that the link was minted for")]

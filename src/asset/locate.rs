@@ -14,22 +14,17 @@ pub(super) struct Located {
     /// Never later than the answer's Date (RFC 9110 section 8.8.2.1).
     pub(super) last_modified: UnixTime,
     pub(super) length: u64,
-    /// Where our catalog knows it; links work without.
-    pub(super) sha256: Option<Sha256>,
 }
 
-/// Gathers the metadata of what `permit` allows. It all comes from the grant, save for the SHA-256.
-pub(super) async fn locate(permit: &Permit, known: &KnownObjects, now: UnixTime) -> Result<Located, BadEntityTag> {
+/// Gathers the metadata of what `permit` allows. It all comes from the grant.
+pub(super) fn locate(permit: &Permit, now: UnixTime) -> Result<Located, BadEntityTag> {
     let grant = permit.grant();
     let id = ObjectId { store: grant.store.clone(), key: grant.key.clone(), version: grant.version.clone() };
-    let recalled = tokio::time::timeout(RECALL_MAX, known.recall(&id)).await.ok().flatten();
-    let known = recalled.filter(|known| known.fingerprint == grant.fingerprint);
     Ok(Located {
         id,
         etag: EntityTag::strong(&format!("b3-{}", grant.fingerprint.half()))?,
         last_modified: grant.last_modified.min(now),
         length: grant.length,
-        sha256: known.map(|known| known.sha256),
     })
 }
 
@@ -37,6 +32,12 @@ impl Located {
     /// The same as preconditions see it.
     pub(super) const fn validators(&self) -> Validators<'_> {
         Validators { etag: &self.etag, last_modified: self.last_modified, length: self.length }
+    }
+
+    /// The SHA-256, where it is known; links work without, so a slow catalog is not waited for.
+    pub(super) async fn sha256(&self, permit: &Permit, known: &KnownObjects) -> Option<Sha256> {
+        let recalled = tokio::time::timeout(RECALL_MAX, known.recall(&self.id)).await.ok().flatten()?;
+        (recalled.fingerprint == permit.grant().fingerprint).then_some(recalled.sha256)
     }
 }
 

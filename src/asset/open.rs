@@ -61,8 +61,11 @@ impl Opener {
         Ok(AssetBody::stream(verified.boxed(), located.length))
     }
 
-    /// One span.
-    pub(super) async fn part(self, span: ByteSpan) -> Result<AssetBody, AssetError> {
+    /// One span. What is less than all of the content is pinned to its version, and cannot be compared with the fingerprint of the whole.
+    pub(super) async fn part(self, span: ByteSpan, located: &Located) -> Result<AssetBody, AssetError> {
+        if ByteSpan::whole(located.length) == Some(span) {
+            return self.whole(located).await;
+        }
         Ok(AssetBody::stream(self.read(span).await?, span.len()))
     }
 

@@ -29,12 +29,18 @@ pub(super) struct Reply<'a> {
     permit: &'a Permit,
     located: &'a Located,
     now: UnixTime,
+    sha256: Option<Sha256>,
 }
 
 impl<'a> Reply<'a> {
     /// Heads for what `permit` allows, at `now`.
     pub(super) const fn new(permit: &'a Permit, located: &'a Located, now: UnixTime) -> Self {
-        Self { permit, located, now }
+        Self { permit, located, now, sha256: None }
+    }
+
+    /// Heads from now on carry this digest of the whole content.
+    pub(super) const fn digest(&mut self, sha256: Option<Sha256>) {
+        self.sha256 = sha256;
     }
 
     /// 200 or 206 with `body`.
@@ -53,7 +59,7 @@ impl<'a> Reply<'a> {
             Disposition::Inline
         };
         fields.insert(CONTENT_DISPOSITION, content_disposition(kind, &grant.name));
-        if let Some(sha256) = &self.located.sha256 {
+        if let Some(sha256) = &self.sha256 {
             fields.insert(REPR_DIGEST, repr_digest(sha256));
         }
         let status = if matches!(content, Content::Whole) { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };

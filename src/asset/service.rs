@@ -138,15 +138,16 @@ impl AssetParts {
         request: &AssetRequest<'_>,
         now: UnixTime,
     ) -> Result<Response<AssetBody>, AssetError> {
-        let located = locate(permit, &self.known, now).await.map_err(|_| impossible())?;
+        let located = locate(permit, now).map_err(|_| impossible())?;
         let decision = decide(request.method, request.headers, &located.validators());
-        let reply = Reply::new(permit, &located, now);
+        let mut reply = Reply::new(permit, &located, now);
         match decision {
             Decision::NotModified => return Ok(reply.not_modified()),
             Decision::PreconditionFailed => return Err(AssetError::PreconditionFailed),
             Decision::RangeUnsatisfiable => return Err(AssetError::RangeUnsatisfiable { length: located.length }),
             Decision::Whole | Decision::Part(_) | Decision::Parts(_) => {}
         }
+        reply.digest(located.sha256(permit, &self.known).await);
         let opener = Opener::new(permit.clone(), self, now)?;
         if request.method == Retrieval::Head {
             opener.probe(&located).await?;
@@ -164,7 +165,7 @@ async fn open(
     reply: &Reply<'_>,
 ) -> Result<Response<AssetBody>, AssetError> {
     match decision {
-        Decision::Part(span) => Ok(reply.content(&Content::Part(span), opener.part(span).await?)),
+        Decision::Part(span) => Ok(reply.content(&Content::Part(span), opener.part(span, located).await?)),
         Decision::Parts(spans) => {
             let grant = permit.grant();
             let boundary = grant.fingerprint.half();

@@ -9,7 +9,7 @@ use super::Failure;
 use super::shell::{Place, close_rooms, open_rooms};
 use super::table::write_table;
 use crate::control::InspectAnswer;
-use crate::mint::inspect;
+use crate::mint::{Judge, inspect};
 
 /// Which link.
 #[derive(Debug, Args)]
@@ -23,9 +23,9 @@ pub(super) struct InspectArgs {
 /// Prints what became known; exit 1 when the link would not be served.
 pub(super) async fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let rooms = open_rooms(&args.place.config).await?;
-    let (seals, stores) = (rooms.seals.keep(), rooms.stores.keep());
-    let now = rooms.clock.now();
-    let inspection = inspect(&args.url, &seals, &rooms.bounds, &rooms.revocations, &stores, now).await;
+    let (seals, profiles, stores) = (rooms.seals.keep(), rooms.profiles.keep(), rooms.stores.keep());
+    let judge = Judge { seals: &seals, bounds: &rooms.bounds, revocations: &rooms.revocations, profiles: &profiles };
+    let inspection = inspect(&args.url, &judge, rooms.clock.now()).probe(&stores).await;
     close_rooms(&rooms).await?;
     let answer = InspectAnswer::of(&inspection);
     let json = serde_json::to_value(&answer).map_err(Failure::because)?;

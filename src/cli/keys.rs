@@ -125,16 +125,18 @@ pub fn run(args: &KeysArgs, clock: &Clock, out: &mut dyn Write) -> Result<(), Ke
 /// The keyring that is meant, and how long its links can live.
 struct Place {
     file: PathBuf,
-    links: LinkBounds,
+    longest_life: Duration,
 }
 
 impl Place {
     fn of(args: &KeyringPlace) -> Result<Self, Faults> {
         let settings = args.config.as_deref().map(load_settings).transpose()?;
-        let links = settings.as_ref().map(|settings| settings.links).unwrap_or_default();
+        // Without settings the longest is assumed that any allow: a key that opens too long loses no link.
+        let longest_life =
+            settings.as_ref().map_or_else(LinkBounds::longest_life_of_any, |settings| settings.links.longest_life());
         let named = settings.map(|settings| settings.keyring_file);
         let file = args.file.clone().or(named).unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
-        Ok(Self { file, links })
+        Ok(Self { file, longest_life })
     }
 }
 
@@ -187,7 +189,7 @@ fn rotate(place: &Place, now: UnixTime, out: &mut dyn Write) -> Result<(), KeysE
     let path = fs::canonicalize(&place.file).unwrap_or_else(|_| place.file.clone());
     let draft = Draft::begin(&path)?;
     let keyring = read_keyring(&path).map_err(KeysError::Keyring)?;
-    let (rotated, done) = keyring.rotate(now, PROPAGATION, place.links.longest_life())?;
+    let (rotated, done) = keyring.rotate(now, PROPAGATION, place.longest_life)?;
     draft.replace(&path, &rotated.to_toml())?;
     match done {
         Rotation::Added { id, ready } => {
@@ -195,7 +197,7 @@ fn rotate(place: &Place, now: UnixTime, out: &mut dyn Write) -> Result<(), KeysE
             writeln!(out, "Give the file to every node, then run this again at {ready} or later to make it active.")?;
         }
         Rotation::Activated { id, old, until } => {
-            let life = humantime::format_duration(place.links.longest_life());
+            let life = humantime::format_duration(place.longest_life);
             writeln!(out, "Key {id} is active: it seals from now on.")?;
             writeln!(out, "Key {old} still opens links until {until}, for none can live longer than {life}.")?;
         }

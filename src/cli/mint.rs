@@ -75,7 +75,9 @@ pub(super) async fn run(args: &MintArgs, out: &mut dyn Write) -> Result<(), Fail
 async fn mint_patiently(minter: &Minter, client: &ClientName, request: &MintRequest) -> Result<Minted, MintError> {
     loop {
         match minter.mint(client, request).await {
-            Err(MintError::StillReading { .. }) => {}
+            Err(MintError::StillReading { retry_after } | MintError::Busy { retry_after }) => {
+                tokio::time::sleep(retry_after).await;
+            }
             settled => return settled,
         }
     }

@@ -7,7 +7,7 @@ use std::io::Write;
 use clap::{Args, ValueEnum};
 
 use super::Failure;
-use super::shell::{Place, close_rooms, open_rooms, shell_client};
+use super::shell::{Place, open_revoker, shell_client};
 use super::table::write_table;
 use crate::catalog::RevocationRecord;
 use crate::link::Revocation;
@@ -66,17 +66,15 @@ impl What {
 
 /// Does it, and prints what is now in force.
 pub(super) async fn run(args: &RevokeArgs, out: &mut dyn Write) -> Result<(), Failure> {
-    let rooms = open_rooms(&args.place.config).await?;
-    let done = change(args, &rooms.revoker).await;
-    close_rooms(&rooms).await?;
-    let records = done?;
+    let (catalog, revoker) = open_revoker(&args.place.config).await?;
+    let records = change(args, &revoker).await?;
     if args.place.json {
         let json: Vec<_> = records.iter().map(json).collect();
         writeln!(out, "{:#}", serde_json::Value::from(json))?;
     } else {
         write_table(out, ["number", "ends", "which", "since", "until", "by", "reason"], &rows(&records))?;
     }
-    Ok(())
+    catalog.close().await.map_err(Failure::because)
 }
 
 async fn change(args: &RevokeArgs, revoker: &Revoker) -> Result<Vec<RevocationRecord>, Failure> {

@@ -7,7 +7,7 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Failure;
-use crate::app::{Gateway, Reloader, Rooms};
+use crate::app::{Gateway, Reloader, Rooms, Watch};
 use crate::config::{AccessLog, LogFormat, LogSettings, load};
 use crate::telemetry::{Sink, init_logging, quiet_panics};
 use crate::value::Clock;
@@ -23,6 +23,7 @@ pub(super) struct ServeArgs {
 /// Serves until SIGTERM or SIGINT; SIGHUP, or a change of a settings file, reloads.
 pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let loaded = load(&args.config)?;
+    let watch = Watch::over(&loaded.files);
     let settings = &loaded.settings;
     start_log(&settings.log)?;
     let rooms = Rooms::open(&loaded, Clock::system(), sink(&settings.log.access)).await.map_err(Failure::because)?;
@@ -30,7 +31,7 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let gateway = Gateway::start(&rooms, sockets, &settings.limits).map_err(Failure::because)?;
     let at = gateway.addresses();
     tracing::info!(public = %at.public, control = %at.control, ops = %at.ops, "serving");
-    let reloader = Reloader::new(&args.config, &loaded, rooms);
+    let reloader = Reloader::new(&args.config, &loaded, watch, rooms);
     wait_for_the_end(reloader).await?;
     tracing::info!("stopping: no more is accepted, running bodies may finish");
     let stopped = gateway.stop(settings.limits.drain).await;

@@ -1,6 +1,7 @@
 //! What the commands of a shell share: the rooms of a gateway, without its listeners.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -8,7 +9,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
 use crate::app::Rooms;
-use crate::config::load;
+use crate::catalog::Catalog;
+use crate::config::{load, load_settings};
+use crate::mint::Revoker;
 use crate::telemetry::Sink;
 use crate::value::{ClientName, Clock};
 
@@ -27,6 +30,14 @@ pub(super) struct Place {
 pub(super) async fn open_rooms(path: &Path) -> Result<Rooms, Failure> {
     let loaded = load(path)?;
     Rooms::open(&loaded, Clock::system(), Sink::Off).await.map_err(Failure::because)
+}
+
+/// Opens what ends links, and nothing else: a take-down must work while a store or the keyring does not.
+pub(super) async fn open_revoker(path: &Path) -> Result<(Catalog, Revoker), Failure> {
+    let settings = load_settings(path)?;
+    let catalog = Catalog::open(&settings.catalog, Clock::system()).await.map_err(Failure::because)?;
+    let revoker = Revoker::new(catalog.clone(), Arc::default(), settings.links, Clock::system());
+    Ok((catalog, revoker))
 }
 
 /// Closes the rooms, so that everything they recorded is on disk.

@@ -74,7 +74,11 @@ fn client(mut section: Section<'_>, stores: &BTreeSet<StoreName>, seen: &mut See
     let name = section.need("name", "write what the client is called", parsed::<ClientName>);
     let key_hash = section.secret("key_blake3", "key_blake3_file", "run `hallpass keys client NAME`", key_hash);
     let scope = scope(&mut section, stores);
-    let prefixes = section.list("prefixes", prefix).unwrap_or_default();
+    let prefixes = section.list("prefixes", prefix);
+    if prefixes.as_ref().is_some_and(Vec::is_empty) {
+        section.fault("prefixes", "is empty; remove it to allow every key of the stores, or name what is allowed");
+    }
+    let prefixes = prefixes.unwrap_or_default();
     let words = Action::ALL.map(|action| (action.as_str(), action));
     let actions = section.list("actions", choice(&words));
     if actions.as_ref().is_some_and(Vec::is_empty) {
@@ -82,6 +86,9 @@ fn client(mut section: Section<'_>, stores: &BTreeSet<StoreName>, seen: &mut See
     }
     if name.as_ref().is_some_and(|name| !seen.names.insert(name.clone())) {
         section.fault("name", "is the name of another client too; give each its own");
+    }
+    if name.as_ref().is_some_and(|name| name.as_str() == RESERVED) {
+        section.fault("name", "is what records call whoever sits at the shell; choose another");
     }
     if key_hash.as_ref().is_some_and(|hash| seen.hashes.iter().any(|other| other.matches(hash))) {
         section.fault(
@@ -129,3 +136,6 @@ fn prefix(value: &Value) -> Reading<String> {
 }
 
 const DEFAULT_ACTIONS: [Action; 3] = [Action::Mint, Action::Read, Action::Revoke];
+
+/// The name of the commands' own records.
+const RESERVED: &str = "shell";

@@ -44,7 +44,9 @@ impl Client {
 
     /// Whether `key` in `store` lies in its scope. This binds administrators too: their stores are as the settings list them.
     pub fn may_touch(&self, store: &StoreName, key: &ObjectKey) -> Result<(), OutOfScope> {
-        let covers = |prefix: &String| key.as_str().starts_with(prefix.as_str());
+        // Some servers take `promo/../secret` for `secret`, so within prefixes a key has no dot segments.
+        let climbs = key.as_str().split('/').any(|segment| matches!(segment, "." | ".."));
+        let covers = |prefix: &String| !climbs && key.as_str().starts_with(prefix.as_str());
         let in_scope = self.stores.contains(store) && (self.prefixes.is_empty() || self.prefixes.iter().any(covers));
         in_scope.then_some(()).ok_or(OutOfScope::Object)
     }

@@ -17,7 +17,7 @@ use super::problems::Refusal;
 use crate::asset::{AssetError, NOT_FOUND};
 use crate::http::Problem;
 use crate::link::{Denial, InvalidReason, LinkId, LinkPath, PublicOrigin};
-use crate::mint::{Inspection, LinkState, inspect};
+use crate::mint::{Inspection, Judge, LinkState, inspect};
 
 /// A link to inspect.
 #[derive(Deserialize, ToSchema)]
@@ -86,18 +86,17 @@ pub(super) async fn inspect_link(
     State(control): State<Control>,
     JsonBody(InspectRequest { url }): JsonBody<InspectRequest>,
 ) -> Result<Json<InspectAnswer>, Refusal> {
-    let (seals, stores, now) = (control.seals.keep(), control.stores.keep(), control.clock.now());
-    let found = inspect(&url, &seals, &control.bounds, &control.revocations, &stores, now).await;
-    let grant = found.opened.as_ref().map(|opened| opened.grant());
-    if grant.is_some_and(|grant| !client.sees(&grant.client)) {
+    let (seals, profiles, stores) = (control.seals.keep(), control.profiles.keep(), control.stores.keep());
+    let judge =
+        Judge { seals: &seals, bounds: &control.bounds, revocations: &control.revocations, profiles: &profiles };
+    let found = inspect(&url, &judge, control.clock.now());
+    let owner = found.opened.as_ref().map(|opened| &opened.grant().client);
+    if owner.is_some_and(|owner| !client.sees(owner)) {
         return Err(Refusal::NoSuchLink);
     }
-    let mut answer = InspectAnswer::of(&found);
+    let mut answer = InspectAnswer::of(&found.probe(&stores).await);
     if answer.state == Believed::NotALink {
         answer.answer = not_a_link(&url, seals.origin());
-    }
-    if answer.would_be_served() && grant.is_some_and(|grant| !control.profiles.get().contains_key(&grant.profile)) {
-        answer.answer = Some(WouldBe::from(&AssetError::Refused.problem()));
     }
     answer.reason = answer.reason.filter(|_| client.is_admin());
     Ok(Json(answer))
@@ -125,7 +124,7 @@ impl InspectAnswer {
 impl Believed {
     const fn of(state: &LinkState) -> Self {
         match state {
-            LinkState::Valid => Self::Valid,
+            LinkState::Valid | LinkState::NoProfile => Self::Valid,
             LinkState::Denied(Denial::Invalid(_)) => Self::Invalid,
             LinkState::Denied(Denial::Expired { .. }) => Self::Expired,
             LinkState::Denied(Denial::Revoked(_)) => Self::Revoked,
@@ -137,6 +136,7 @@ impl Believed {
 const fn reason(state: &LinkState) -> Option<&'static str> {
     match state {
         LinkState::Denied(denial) => Some(denial.label()),
+        LinkState::NoProfile => Some("no-profile"),
         LinkState::Valid | LinkState::NotALink => None,
     }
 }
@@ -147,6 +147,7 @@ fn would_be(found: &Inspection) -> Option<WouldBe> {
         (LinkState::Denied(denial), _) => AssetError::Denied(denial.clone()).problem(),
         (LinkState::Valid, Some(Err(error))) => AssetError::Origin(error.clone()).problem(),
         (LinkState::Valid, Some(Ok(())) | None) => return Some(WouldBe { status: 200, code: None, detail: None }),
+        (LinkState::NoProfile, _) => AssetError::Refused.problem(),
         (LinkState::NotALink, _) => return None,
     };
     Some(WouldBe::from(&problem))

@@ -61,7 +61,9 @@ impl Refusal {
             Self::Mint(error) => mint_problem(error),
             Self::Revoke(RevokeError::FutureTime) => INVALID_REQUEST.because(RevokeError::FutureTime.to_string()),
             Self::Revoke(RevokeError::Catalog(error)) | Self::Catalog(error) => catalog_problem(error),
-            Self::Revoke(RevokeError::GivenUp) => INTERNAL.because(RevokeError::GivenUp.to_string()),
+            Self::Revoke(error @ (RevokeError::GivenUp | RevokeError::Unreadable { .. })) => {
+                INTERNAL.because(error.to_string())
+            }
         }
     }
 }
@@ -101,13 +103,14 @@ fn mint_problem(error: &MintError) -> Problem {
             asset_refused("too-large", said).with_member("length", *length).with_member("limit", *limit)
         }
         MintError::StillReading { retry_after } => STILL_READING.because(said).with_retry_after(*retry_after),
+        MintError::Busy { retry_after } => OVERLOADED.because(said).with_retry_after(*retry_after),
         MintError::Type(refusal) => asset_refused(refusal.code(), said),
         MintError::Preflight(findings) => ASSET_REFUSED.because(said).with_member("findings", listed(findings)),
         MintError::Revoked(revocation) => REVOKED.because(said).with_member("revoked", revocation.kind()),
         MintError::Seal(SealError::TooLong { length, limit }) => {
             LINK_TOO_LONG.because(said).with_member("length", *length).with_member("limit", *limit)
         }
-        MintError::Seal(SealError::Cipher) | MintError::NoRandomness(_) => INTERNAL.because(said),
+        MintError::Seal(SealError::Cipher) | MintError::NoRandomness(_) | MintError::GivenUp => INTERNAL.because(said),
     }
 }
 
@@ -208,6 +211,8 @@ const ORIGIN_TIMEOUT: ProblemKind =
     ProblemKind::new(StatusCode::GATEWAY_TIMEOUT, "origin-timeout", "The storage did not answer in time");
 const STILL_READING: ProblemKind =
     ProblemKind::new(StatusCode::SERVICE_UNAVAILABLE, "still-reading", "The object is being read");
+const OVERLOADED: ProblemKind =
+    ProblemKind::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "A limit is reached for now");
 const CATALOG_FAILED: ProblemKind =
     ProblemKind::new(StatusCode::SERVICE_UNAVAILABLE, "catalog-failed", "The catalog did not answer");
 const TIMED_OUT: ProblemKind =
@@ -253,6 +258,8 @@ mod tests {
             (MintError::ContentEncoded("gzip".into()), (422, "asset-refused")),
             (MintError::TooLarge { length: 2, limit: 1 }, (422, "asset-refused")),
             (MintError::StillReading { retry_after: secs(5) }, (503, "still-reading")),
+            (MintError::Busy { retry_after: secs(5) }, (503, "overloaded")),
+            (MintError::GivenUp, (500, "internal")),
             (TypeRefusal::Pattern("image/x".parse().unwrap()).into(), (422, "asset-refused")),
             (MintError::Preflight(vec![finding]), (422, "asset-refused")),
             (MintError::Revoked(Revocation::IssuedBefore(UnixTime::EPOCH)), (409, "revoked")),

@@ -1,7 +1,8 @@
 //! The account of one request, closed at its true end.
 //!
-//! It travels inside the body. When hyper drops the body, because the last byte has left or because the fetcher has, the account is
-//! closed: into the metrics, the access log and the catalog, none of which is waited for.
+//! It travels with the request and then inside the body. When it is dropped, because the last byte was handed to the socket or because the
+//! fetcher has left (also before there was an answer), it is closed: into the metrics, the access log and the catalog, none of which
+//! is waited for.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub(super) struct Account {
     range: Option<RangeText>,
     agent: Option<AgentText>,
     pub(super) story: Story,
-    status: StatusCode,
+    status: u16,
     outcome: &'static str,
     expected: u64,
     sent: u64,
@@ -52,9 +53,9 @@ impl Account {
             range: headers.get(RANGE).map(|value| RangeText::of(value.as_bytes())),
             agent: headers.get(USER_AGENT).map(|value| AgentText::of(value.as_bytes())),
             story: Story::default(),
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            outcome: "failed",
-            expected: 0,
+            status: CLIENT_CLOSED_REQUEST,
+            outcome: LEFT,
+            expected: u64::MAX,
             sent: 0,
             first_byte: None,
         }
@@ -62,7 +63,7 @@ impl Account {
 
     /// Puts the account into the answer's body.
     pub(super) fn enter(mut self, status: StatusCode, outcome: &'static str, body: AssetBody) -> AccountedBody {
-        self.status = status;
+        self.status = status.as_u16();
         self.outcome = outcome;
         self.expected = if self.method.as_str() == "HEAD" { 0 } else { body.left() };
         AccountedBody { body, account: self }
@@ -79,7 +80,7 @@ impl Account {
 
     fn close(&mut self) {
         if !self.completed() && self.outcome == SERVED {
-            self.outcome = "fetcher-left";
+            self.outcome = LEFT;
         }
         self.count_metrics();
         self.log();
@@ -104,10 +105,10 @@ impl Account {
         }
     }
 
-    /// Denials are many when somebody tries tokens, so only some of them are written; all are counted.
+    /// Requests without a link that is believed are many when somebody tries, so only some of them are written; all are counted.
     fn log(&self) {
         let log = &self.parts.access_log;
-        if self.story.denial.is_some() {
+        if self.story.grant.is_none() {
             log.write_denial(self.parts.clock.now(), || self.line());
         } else {
             log.write(self.line());
@@ -122,7 +123,7 @@ impl Account {
             link: self.story.link.map(|id| id.to_string().into()),
             store: grant.map(|grant| grant.store.clone()),
             minted_by: grant.map(|grant| grant.client.clone()),
-            status: self.status.as_u16(),
+            status: self.status,
             outcome: self.outcome,
             denial: self.story.denial,
             suppressed: 0,
@@ -153,7 +154,7 @@ impl Account {
             method: self.method.as_str().to_owned().into(),
             http_version: self.http_version.into(),
             range: self.range.as_ref().map(|range| range.as_str().to_owned()),
-            status: self.status.as_u16(),
+            status: self.status,
             outcome: self.outcome.into(),
             bytes: self.sent,
             first_byte_ms: self.first_byte.map(millis),
@@ -163,7 +164,7 @@ impl Account {
     }
 }
 
-/// A body that closes its request's account when it is dropped.
+/// A body with its request's account, which is closed when both are dropped.
 pub struct AccountedBody {
     body: AssetBody,
     account: Account,
@@ -202,9 +203,9 @@ impl Body for AccountedBody {
     }
 }
 
-impl Drop for AccountedBody {
+impl Drop for Account {
     fn drop(&mut self) {
-        self.account.close();
+        self.close();
     }
 }
 
@@ -220,5 +221,9 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The outcome of a request whose fetcher left before all of the answer was handed to the socket.
+const LEFT: &str = "fetcher-left";
+/// What is written down for a request that got no status; nobody is sent it. nginx writes the same.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
 /// The outcome of a request that was answered with an asset.
 pub(super) const SERVED: &str = "served";

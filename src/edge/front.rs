@@ -12,7 +12,7 @@ use ipnet::IpNet;
 
 use super::Hosts;
 use super::account::{Account, AccountedBody, SERVED};
-use super::gate::{check_framing, check_host, check_method};
+use super::gate::{check_framing, check_host, check_method, told_of};
 use crate::asset::{AssetBody, AssetRequest, Assets, NOT_FOUND, Story};
 use crate::catalog::Catalog;
 use crate::fetcher::{ClientAddr, PeerAddr, client_address};
@@ -59,7 +59,7 @@ impl Edge {
         let answering = AssertUnwindSafe(self.answer(&request, client, &mut account.story)).catch_unwind();
         let (response, outcome) = match answering.await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(problem)) => told(problem),
+            Ok(Err(problem)) => told(told_of(problem, request.headers())),
             Err(_) => {
                 tracing::error!("a request panicked; it alone was ended");
                 told(FAILED.because("Something failed here. Try again."))
@@ -83,7 +83,7 @@ impl Edge {
         if !is_link && path != ROBOTS_PATH {
             return Err(NOT_FOUND.because("Only links are served here."));
         }
-        let method = check_method(request.method(), headers)?;
+        let method = check_method(request.method())?;
         check_framing(headers)?;
         if !is_link {
             return Ok((robots(method), "robots"));

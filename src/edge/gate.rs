@@ -14,7 +14,7 @@ use crate::http::{Problem, Retrieval};
 pub(super) fn check_host(uri: &Uri, headers: &HeaderMap, hosts: &Hosts) -> Result<(), Problem> {
     let mut lines = headers.get_all(HOST).iter();
     let (Some(host), None) = (lines.next(), lines.next()) else {
-        return Err(closing(BAD_REQUEST.because("Send exactly one Host field.")));
+        return Err(BAD_REQUEST.because("Send exactly one Host field."));
     };
     // The authority of an absolute-form target overrides Host (RFC 9112 section 3.2.2).
     let authority = uri.authority().map_or_else(|| host.to_str().unwrap_or_default(), |authority| authority.as_str());
@@ -24,31 +24,32 @@ pub(super) fn check_host(uri: &Uri, headers: &HeaderMap, hosts: &Hosts) -> Resul
 /// Checks that no body follows.
 pub(super) fn check_framing(headers: &HeaderMap) -> Result<(), Problem> {
     if has_body(headers) {
-        return Err(closing(BAD_REQUEST.because("Requests here have no body. The connection is closed.")));
+        return Err(BAD_REQUEST.because("Requests here have no body. The connection is closed."));
     }
     Ok(())
 }
 
 /// GET or HEAD; others are 405, and what is no method of HTTP is 501 (RFC 9110 section 15.6.2).
-pub(super) fn check_method(method: &Method, headers: &HeaderMap) -> Result<Retrieval, Problem> {
+pub(super) fn check_method(method: &Method) -> Result<Retrieval, Problem> {
     if let Some(retrieval) = Retrieval::of(method) {
         return Ok(retrieval);
     }
-    let problem = if KNOWN_METHODS.contains(&method.as_str()) {
+    if KNOWN_METHODS.contains(&method.as_str()) {
         let problem = METHOD_NOT_ALLOWED.because("Only GET and HEAD are served here.");
-        problem.with_field(ALLOW, HeaderValue::from_static("GET, HEAD"))
+        Err(problem.with_field(ALLOW, HeaderValue::from_static("GET, HEAD")))
     } else {
-        NOT_IMPLEMENTED.because("This is not a method of HTTP.")
-    };
-    Err(if has_body(headers) { closing(problem) } else { problem })
+        Err(NOT_IMPLEMENTED.because("This is not a method of HTTP."))
+    }
+}
+
+/// What is told of `problem`: after a request with a body the connection is closed, whatever was wrong with it.
+pub(super) fn told_of(problem: Problem, headers: &HeaderMap) -> Problem {
+    let close = has_body(headers) || headers.get_all(HOST).iter().count() != 1;
+    if close { problem.with_field(CONNECTION, HeaderValue::from_static("close")) } else { problem }
 }
 
 fn has_body(headers: &HeaderMap) -> bool {
     headers.contains_key(TRANSFER_ENCODING) || headers.get_all(CONTENT_LENGTH).iter().any(|length| length != "0")
-}
-
-fn closing(problem: Problem) -> Problem {
-    problem.with_field(CONNECTION, HeaderValue::from_static("close"))
 }
 
 /// RFC 9110 section 9.3, and RFC 5789.

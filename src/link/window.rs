@@ -91,6 +91,11 @@ impl LinkBounds {
         self.ttl_max + CLOCK_TOLERANCE
     }
 
+    /// The same for links of which nobody knows the bounds: the longest that any settings allow.
+    pub fn longest_life_of_any() -> Duration {
+        LONGEST + CLOCK_TOLERANCE
+    }
+
     /// How far apart the edges are that expiries are rounded to.
     pub const fn window(&self) -> Duration {
         self.window

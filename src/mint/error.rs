@@ -49,6 +49,15 @@ pub enum MintError {
         /// When asking again makes sense.
         retry_after: Duration,
     },
+    /// Too many objects wait for their first read.
+    #[error("too many objects are waiting to be read for the first time; ask again in {} s", .retry_after.as_secs())]
+    Busy {
+        /// When asking again makes sense.
+        retry_after: Duration,
+    },
+    /// The first read ended without a result, which is our fault.
+    #[error("the object could not be read through; the gateway's log says more")]
+    GivenUp,
     /// What the content is could not be decided, or must not be served.
     #[error(transparent)]
     Type(#[from] TypeRefusal),
@@ -80,10 +89,11 @@ impl MintError {
             Self::ContentEncoded(_) => "content-encoded",
             Self::TooLarge { .. } => "too-large",
             Self::StillReading { .. } => "still-reading",
+            Self::Busy { .. } => "overloaded",
             Self::Type(_) | Self::Preflight(_) => "asset-refused",
             Self::Revoked(_) => "revoked",
             Self::Seal(SealError::TooLong { .. }) => "link-too-long",
-            Self::Seal(SealError::Cipher) | Self::NoRandomness(_) => "failed",
+            Self::Seal(SealError::Cipher) | Self::NoRandomness(_) | Self::GivenUp => "failed",
         }
     }
 }
@@ -94,7 +104,7 @@ pub enum ReadFailure {
     /// The store failed.
     #[error(transparent)]
     Store(Arc<OriginError>),
-    /// Our own task ended before it was done, as in a shutdown.
+    /// Our own task ended before it was done: in a shutdown, or by a fault of ours.
     #[error("the read was given up")]
     GivenUp,
 }
@@ -114,7 +124,7 @@ impl From<ReadFailure> for MintError {
     fn from(failure: ReadFailure) -> Self {
         match failure {
             ReadFailure::Store(error) => OriginError::clone(&error).into(),
-            ReadFailure::GivenUp => Self::StillReading { retry_after: Duration::from_secs(1) },
+            ReadFailure::GivenUp => Self::GivenUp,
         }
     }
 }

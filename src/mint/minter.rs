@@ -10,7 +10,7 @@ use super::reading::Reading;
 use super::request::Asker;
 use super::{Known, KnownObjects, MintError, MintRequest, MintWarning, Minted, ObjectId};
 use crate::catalog::{Catalog, MintRecord};
-use crate::link::{Grant, Link, LinkBounds, Revocations, Seals, Validity};
+use crate::link::{Grant, KeyId, Link, LinkBounds, Revocation, Revocations, SealError, Seals, Validity};
 use crate::media::{self, HeaderKind};
 use crate::origin::{ObjectMeta, Origin, Stores};
 use crate::telemetry::Metrics;
@@ -140,7 +140,7 @@ impl Inner {
     }
 
     async fn first_read(&self, store: &Arc<dyn Origin>, id: &ObjectId, length: u64) -> Result<Arc<Known>, MintError> {
-        let flight = self.reading.join(store, id, length);
+        let flight = self.reading.join(store, id, length).ok_or(MintError::Busy { retry_after: ASK_AGAIN })?;
         match tokio::time::timeout(self.settings.mint_timeout, flight).await {
             Ok(Ok(known)) => Ok(known),
             Ok(Err(failure)) => {
@@ -166,52 +166,65 @@ impl Inner {
         if asker.request.unique {
             make_unique(&mut grant, now)?;
         }
-        let link = self.seal_unrevoked(&mut grant, now)?;
+        let (link, key) = self.seal_unrevoked(&mut grant, now)?;
         let mut warnings = checked.warnings;
         warnings.extend(length_warning(&link));
-        self.record(asker, &link, &grant, checked.header, now);
+        let record = mint_record(asker.request, &link, key, &grant, checked.header, now);
+        self.parts.catalog.record_mint(record);
         Ok(Minted { link, grant, sha256: known.sha256, header: checked.header, warnings })
     }
 
     /// Seals the grant; if that would repeat a link that was revoked, seals another one in its place.
-    fn seal_unrevoked(&self, grant: &mut Grant, now: UnixTime) -> Result<Link, MintError> {
+    fn seal_unrevoked(&self, grant: &mut Grant, now: UnixTime) -> Result<(Link, KeyId), MintError> {
         let seals = self.parts.seals.keep();
-        let revocations = &self.parts.revocations;
-        let key = seals.active_key().ok_or(crate::link::SealError::Cipher)?;
-        if let Some(standing) = revocations.ask(|set| set.standing(key, grant)) {
-            return Err(MintError::Revoked(standing));
-        }
+        let key = seals.active_key().ok_or(SealError::Cipher)?;
         let link = seals.seal(grant)?;
-        if revocations.ask(|set| set.ending(link.id(), key, grant)).is_none() {
-            return Ok(link);
+        let Some(ending) = self.ending(&link, key, grant) else { return Ok((link, key)) };
+        if !ending.lapses() {
+            return Err(MintError::Revoked(ending));
         }
         make_unique(grant, now)?;
-        Ok(seals.seal(grant)?)
+        let link = seals.seal(grant)?;
+        match self.ending(&link, key, grant) {
+            Some(ending) => Err(MintError::Revoked(ending)),
+            None => Ok((link, key)),
+        }
     }
 
-    fn record(&self, asker: &Asker<'_>, link: &Link, grant: &Grant, header: HeaderKind, now: UnixTime) {
-        let key_id = self.parts.seals.get().active_key().map(|id| id.to_string()).unwrap_or_default();
-        self.parts.catalog.record_mint(MintRecord {
-            id: link.id().to_string(),
-            store: grant.store.clone(),
-            key: grant.key.clone(),
-            version: grant.version.clone(),
-            fingerprint: grant.fingerprint,
-            length: grant.length,
-            last_modified: Some(grant.last_modified),
-            client: grant.client.clone(),
-            reference: asker.request.reference.clone(),
-            issued: grant.issued,
-            expires: grant.expires,
-            media_type: grant.media_type.clone(),
-            name: Some(grant.name.clone()),
-            profile: grant.profile.clone(),
-            cache: grant.cache.as_str().into(),
-            header: asker.request.header.map(|_| header.as_str().into()),
-            unique: grant.nonce.is_some(),
-            key_id,
-            minted_at: now,
-        });
+    /// The revocation that has ended the link already; one that stands before one that lapses.
+    fn ending(&self, link: &Link, key: KeyId, grant: &Grant) -> Option<Revocation> {
+        self.parts.revocations.ask(|set| set.standing(key, grant).or_else(|| set.ending(link.id(), key, grant)))
+    }
+}
+
+fn mint_record(
+    request: &MintRequest,
+    link: &Link,
+    key: KeyId,
+    grant: &Grant,
+    header: HeaderKind,
+    now: UnixTime,
+) -> MintRecord {
+    MintRecord {
+        id: link.id().to_string(),
+        store: grant.store.clone(),
+        key: grant.key.clone(),
+        version: grant.version.clone(),
+        fingerprint: grant.fingerprint,
+        length: grant.length,
+        last_modified: Some(grant.last_modified),
+        client: grant.client.clone(),
+        reference: request.reference.clone(),
+        issued: grant.issued,
+        expires: grant.expires,
+        media_type: grant.media_type.clone(),
+        name: Some(grant.name.clone()),
+        profile: grant.profile.clone(),
+        cache: grant.cache.as_str().into(),
+        header: request.header.map(|_| header.as_str().into()),
+        unique: grant.nonce.is_some(),
+        key_id: key.to_string(),
+        minted_at: now,
     }
 }
 

@@ -3,7 +3,7 @@
 //! A link is minted only for bytes that were read, hashed, sniffed and checked. [`Minter`] tells that story; [`KnownObjects`] remembers
 //! what was read, so that it is read once; [`Revoker`] ends links early; [`inspect()`] says what a link would be worth today.
 //!
-//! It imports the rooms whose meeting a mint is: `link`, `media`, `origin`, `catalog` and `telemetry`.
+//! It imports the rooms whose meeting a mint is: `link`, `media`, `fetcher`, `origin`, `catalog` and `telemetry`.
 
 mod error;
 mod inspect;
@@ -14,7 +14,7 @@ mod request;
 mod revoker;
 
 pub use error::{MintError, ReadFailure};
-pub use inspect::{Inspection, LinkState, inspect};
+pub use inspect::{Inspection, Judge, LinkState, inspect};
 pub use known::{Known, KnownObjects, ObjectId};
 pub use minter::{MintPolicy, MintSettings, Minter, MinterParts};
 pub use request::{MintRequest, MintWarning, Minted};

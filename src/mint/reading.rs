@@ -31,16 +31,20 @@ impl Reading {
         Self { known, flights: Mutex::default(), places: Semaphore::new(at_once) }
     }
 
-    /// The read of `id`: the one that runs, or a new one. It goes on whether or not anybody waits for it.
-    pub(super) fn join(self: &Arc<Self>, store: &Arc<dyn Origin>, id: &ObjectId, length: u64) -> Flight {
+    /// The read of `id`: the one that runs, or a new one; `None` when too many are waiting already. It goes on whether or not anybody waits
+    /// for it.
+    pub(super) fn join(self: &Arc<Self>, store: &Arc<dyn Origin>, id: &ObjectId, length: u64) -> Option<Flight> {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = flights.get(id) {
-            return flight.clone();
+            return Some(flight.clone());
+        }
+        if flights.len() >= MOST_FLIGHTS {
+            return None;
         }
         let task = tokio::spawn(Arc::clone(self).fly(Arc::clone(store), id.clone(), length));
         let flight = task.map(|ended| ended.unwrap_or(Err(ReadFailure::GivenUp))).boxed().shared();
         flights.insert(id.clone(), flight.clone());
-        flight
+        Some(flight)
     }
 
     async fn fly(
@@ -120,5 +124,7 @@ fn failed(error: OriginError) -> ReadFailure {
     ReadFailure::Store(Arc::new(error))
 }
 
+/// How many objects may wait for their first read, those that are being read included: twice the largest batch.
+const MOST_FLIGHTS: usize = 2000;
 /// How many chunks may wait between the store and the hashes: at most a megabyte per read.
 const CHUNKS_AHEAD: usize = 4;

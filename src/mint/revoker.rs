@@ -29,6 +29,16 @@ pub enum RevokeError {
     /// Our own task ended before it was done, as in a shutdown.
     #[error("the revocation was given up; ask again")]
     GivenUp,
+    /// The catalog holds one that this release does not know.
+    #[error(
+        "revocation {id} is of the kind {kind:?}, which this release does not know; run the newer release again, and lift it there"
+    )]
+    Unreadable {
+        /// Its number.
+        id: u64,
+        /// Its kind.
+        kind: String,
+    },
     /// The catalog could not write it down, so it would not survive.
     #[error("the revocation could not be committed; ask again")]
     Catalog(#[from] CatalogError),
@@ -94,14 +104,14 @@ impl Revoker {
     pub async fn refresh(&self) -> Result<(), RevokeError> {
         let _alone = self.order.write().await;
         let records = self.list().await?;
-        let set: RevocationSet = records.iter().filter_map(read_record).collect();
+        let set = records.iter().map(read_record).collect::<Result<RevocationSet, _>>()?;
         self.in_force.replace(set);
         Ok(())
     }
 }
 
-fn read_record(record: &RevocationRecord) -> Option<Revocation> {
+/// One that cannot be read is an error and not left out: its links would be served.
+fn read_record(record: &RevocationRecord) -> Result<Revocation, RevokeError> {
     Revocation::parse(&record.kind, &record.value)
-        .inspect_err(|_| tracing::error!(id = record.id, kind = %record.kind, "a revocation in the catalog cannot be read and is not in force"))
-        .ok()
+        .map_err(|_| RevokeError::Unreadable { id: record.id, kind: record.kind.clone() })
 }

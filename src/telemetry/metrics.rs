@@ -84,10 +84,13 @@ impl Metrics {
             body_bytes: book.enter("body_bytes", "Bytes of asset bodies sent"),
             verification_failures: book
                 .enter("verification_failures", "Blocks or bodies that did not match their fingerprint"),
-            fetch_records_dropped: book.enter("fetch_records_dropped", "Fetches that the catalog could not take"),
+            fetch_records_dropped: book.enter(
+                "fetch_records_dropped",
+                "Records of fetches, mints and objects that the catalog could not take",
+            ),
             access_records_dropped: book.enter("access_records_dropped", "Access log lines that were not written"),
             catalog_write_lag: book
-                .enter("catalog_write_lag_seconds", "Age of the oldest record that waits to be written"),
+                .enter("catalog_write_lag_seconds", "How long the oldest record of the last written batch had waited"),
             first_byte: book.enter("first_byte_seconds", "Time from a request's head to the first byte of its answer"),
             registry: book.0,
         }
@@ -128,12 +131,12 @@ impl Metrics {
         self.verification_failures.inc();
     }
 
-    /// Counts fetches that the catalog could not take.
+    /// Counts records of fetches, mints and objects that the catalog could not take.
     pub fn fetch_records_dropped(&self, records: u64) {
         self.fetch_records_dropped.inc_by(records);
     }
 
-    /// Sets how long the oldest record waits for the catalog's writer; zero when none does.
+    /// Sets how long the oldest record of the catalog's last written batch had waited.
     pub fn catalog_write_lag(&self, lag: Duration) {
         self.catalog_write_lag.set(lag.as_secs_f64());
     }

@@ -105,9 +105,9 @@ fn a_rotation_takes_two_steps_and_loses_no_link() {
     assert_eq!((early.exit_code(), fs::read(desk.path("keys.toml")).unwrap()), (1, before));
     desk.clock.advance(minutes(5));
     let said = desk.on_file(&["rotate"]).unwrap();
-    assert!(said.contains(&format!("Key {old} still opens links until 2026-11-21T10:36:00Z")), "{said}");
+    assert!(said.contains(&format!("Key {old} still opens links until 2026-11-28T10:06:00Z")), "{said}");
     assert_eq!(desk.states(), ["accept", "active"]);
-    desk.clock.advance(minutes(31));
+    desk.clock.advance(minutes(7 * 24 * 60 + 1));
     desk.on_file(&["rotate"]).unwrap();
     assert_eq!(desk.states(), ["retired", "active", "next"]);
     assert_eq!(desk.secrets().len(), 2, "a retired key has none");
@@ -165,12 +165,12 @@ fn a_list_names_keys_and_never_their_secrets() {
     let [old, new] = [0, 1].map(|at| desk.keyring().keys()[at].id);
     let expected = format!(
         "ID        STATE    SINCE                 UNTIL\n\
-         {old}  accept   2026-11-21T10:05:00Z  2026-11-21T10:36:00Z\n\
+         {old}  accept   2026-11-21T10:05:00Z  2026-11-28T10:06:00Z\n\
          {new}  active   2026-11-21T10:05:00Z  -\n"
     );
     assert_eq!(table, expected);
     let rows: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(rows[0]["until"], "2026-11-21T10:36:00Z");
+    assert_eq!(rows[0]["until"], "2026-11-28T10:06:00Z");
     assert_eq!(
         rows[1],
         serde_json::json!({ "id": new.to_string(), "state": "active", "since": "2026-11-21T10:05:00Z", "until": null })

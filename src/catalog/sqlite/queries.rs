@@ -43,10 +43,10 @@ pub(super) const FETCHES_OF: &str = "
         first_byte_ms, duration_ms, completed
     FROM fetches WHERE link_id = ?1 ORDER BY at_ms DESC, number DESC LIMIT ?2";
 
-/// The one in force with the latest end; `?3` is now.
+/// The client's own one in force with the latest end; `?3` is now. Each client has its own, so that none can lift another's.
 pub(super) const REVOCATION_IN_FORCE: &str = "
     SELECT id, kind, value, reason, client, created_at, expires_at, lifted_at, lifted_by FROM revocations
-    WHERE kind = ?1 AND value = ?2 AND lifted_at IS NULL AND (expires_at IS NULL OR expires_at > ?3)
+    WHERE kind = ?1 AND value = ?2 AND client = ?4 AND lifted_at IS NULL AND (expires_at IS NULL OR expires_at > ?3)
     ORDER BY expires_at IS NULL DESC, expires_at DESC, id LIMIT 1";
 
 pub(super) const REVOKE: &str = "

@@ -137,6 +137,7 @@ async fn in_force(
     now: UnixTime,
 ) -> Result<Option<RevocationRecord>, CatalogError> {
     let query = sqlx::query(queries::REVOCATION_IN_FORCE).bind(&new.kind).bind(&new.value).bind(int(now.as_secs()));
+    let query = query.bind(new.client.as_str());
     query.fetch_optional(tx).await?.as_ref().map(revocation).transpose()
 }
 

