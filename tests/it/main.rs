@@ -18,6 +18,7 @@ mod kit;
 mod architecture;
 mod catalog;
 mod keys;
+mod life;
 mod origin;
 mod public;
 mod ranges;
