@@ -400,9 +400,9 @@ async fn a_stop_lets_running_bodies_finish_and_exits_0() {
     let status = shop.ended().await;
     assert_eq!(status.code(), Some(0), "{status:?}");
     let last = shop.text("stdout");
-    let line: Value = serde_json::from_str(last.lines().last().unwrap()).unwrap();
+    let logged: Value = serde_json::from_str(last.lines().last().unwrap()).unwrap();
     assert_eq!(
-        (&line["bytes"], &line["completed"]),
+        (&logged["bytes"], &logged["completed"]),
         (&json!(huge.len()), &json!(true)),
         "the last line is written too"
     );
@@ -416,14 +416,14 @@ async fn check_mint_and_inspect_say_what_the_gateway_would_and_exit_by_the_table
     let shop = Shop::open();
     let config = ["--config", "hallpass.toml"];
     let with = |arguments: &[&'static str]| [arguments, &config].concat();
-    let checked = shop.run(&with(&["check"]));
-    assert!(!String::from_utf8(checked.stdout).unwrap().contains("FAULT"));
+    let well = shop.run(&with(&["check"]));
+    assert!(!String::from_utf8(well.stdout).unwrap().contains("FAULT"));
     // A mint from the shell is a link of the running gateway.
     let minted = shop.run(&with(&["mint", "media/winter-sale.jpg", "--header", "image", "--json"]));
     let link = shop.remember(Minted::of(&serde_json::from_slice(&minted.stdout).unwrap()));
     let plain = shop.run(&with(&["mint", "media/winter-sale.jpg", "--unique"]));
     let url = String::from_utf8(plain.stdout).unwrap().trim().to_owned();
-    assert!(url.starts_with(&format!("http://{}/m/", shop.public)) && url.ends_with(".jpg"), "{url}");
+    assert!(url.starts_with(&format!("http://{}/m/", shop.public)) && url.rsplit('.').next() == Some("jpg"), "{url}");
     shop.serve().await;
     assert_eq!(shop.fetch(&link.path, META).await.body, body("winter-sale.jpg"));
     shop.run(&["inspect", &link.url, "--config", "hallpass.toml"]);

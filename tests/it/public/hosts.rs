@@ -5,8 +5,9 @@ use crate::kit::wire::Answer;
 
 /// Sends `GET {target}` with exactly these further lines.
 async fn targeted(gate: &Gateway, target: &str, lines: &[&str]) -> Answer {
-    let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
-    gate.raw(format!("GET {target} HTTP/1.1\r\nUser-Agent: {META}\r\n{lines}\r\n")).await
+    let (start, agent) = (format!("GET {target} HTTP/1.1"), format!("User-Agent: {META}"));
+    let all = [&[start.as_str(), &agent], lines, &["", ""]].concat();
+    gate.raw(all.join("\r\n")).await
 }
 
 #[tokio::test]
