@@ -91,7 +91,7 @@ async fn an_absolute_target_is_accepted_if_its_authority_is_ours() {
 
 #[tokio::test]
 async fn lines_that_claim_another_method_path_or_host_are_ignored() {
-    let gate = Gateway::start().await;
+    let gate = Place::held().start().await;
     let (link, other) = (gate.link("a.txt", b"hello").await, gate.link("b.txt", b"other").await);
     let plain = gate.get(&link.path).await;
     for line in [
