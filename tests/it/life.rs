@@ -394,7 +394,8 @@ async fn a_stop_lets_running_bodies_finish_and_exits_0() {
     assert!(slow.body(1000).await.unwrap() == huge[..1000]);
     shop.signal(rustix::process::Signal::TERM);
     shop.says("stopping").await;
-    sleep(Duration::from_millis(100)).await;
+    // Longer than idle connections are left open for.
+    sleep(Duration::from_millis(900)).await;
     assert!(std::net::TcpStream::connect(shop.public).is_err(), "nothing more is accepted");
     assert!(slow.body(huge.len() - 1000).await.unwrap() == huge[1000..]);
     let status = shop.ended().await;
