@@ -20,6 +20,7 @@ mod catalog;
 mod control;
 mod docs;
 mod keys;
+mod life;
 mod origin;
 mod public;
 mod ranges;

@@ -250,14 +250,14 @@ impl Gateway {
 
 /// A request of Meta's fetcher, with these further header lines.
 pub fn request(method: &str, path: &str, lines: &[&str]) -> String {
-    let mut text = format!("{method} {path} HTTP/1.1\r\nHost: {HOST}\r\n");
+    let (start, host, meta) =
+        (format!("{method} {path} HTTP/1.1"), format!("Host: {HOST}"), format!("User-Agent: {META}"));
+    let mut all = vec![start.as_str(), &host];
     if !lines.iter().any(|line| line.to_ascii_lowercase().starts_with("user-agent:")) {
-        text += &format!("User-Agent: {META}\r\n");
+        all.push(&meta);
     }
-    for line in lines {
-        text += &format!("{line}\r\n");
-    }
-    text + "\r\n"
+    all.extend(lines);
+    all.join("\r\n") + "\r\n\r\n"
 }
 
 /// Calls a control API.

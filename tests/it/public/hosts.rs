@@ -5,8 +5,9 @@ use crate::kit::wire::Answer;
 
 /// Sends `GET {target}` with exactly these further lines.
 async fn targeted(gate: &Gateway, target: &str, lines: &[&str]) -> Answer {
-    let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
-    gate.raw(format!("GET {target} HTTP/1.1\r\nUser-Agent: {META}\r\n{lines}\r\n")).await
+    let (start, agent) = (format!("GET {target} HTTP/1.1"), format!("User-Agent: {META}"));
+    let all = [&[start.as_str(), &agent], lines, &["", ""]].concat();
+    gate.raw(all.join("\r\n")).await
 }
 
 #[tokio::test]
@@ -90,7 +91,7 @@ async fn an_absolute_target_is_accepted_if_its_authority_is_ours() {
 
 #[tokio::test]
 async fn lines_that_claim_another_method_path_or_host_are_ignored() {
-    let gate = Gateway::start().await;
+    let gate = Place::held().start().await;
     let (link, other) = (gate.link("a.txt", b"hello").await, gate.link("b.txt", b"other").await);
     let plain = gate.get(&link.path).await;
     for line in [

@@ -124,8 +124,8 @@ async fn a_flipped_byte_anywhere_aborts_the_body_and_the_next_mint_reads_anew() 
         // The end is held back until all of it matches.
         assert!(body(&said).len() <= BIG - BIG % (256 * 1024), "{} bytes of {BIG} came", body(&said).len());
         assert_eq!(gate.counted("hallpass_verification_failures_total").await, 1);
-        let line = gate.access_log().pop().unwrap();
-        assert_eq!((&line["outcome"], &line["completed"]), (&json!("wrong-bytes"), &json!(false)), "{line}");
+        let logged = gate.access_log().pop().unwrap();
+        assert_eq!((&logged["outcome"], &logged["completed"]), (&json!("wrong-bytes"), &json!(false)), "{logged}");
         *flips.on.lock().unwrap() = false;
         let (asked, read) = (gate.origin_calls(), flips.reads());
         let again = gate.mint(json!({ "key": "a.bin" })).await;
@@ -164,8 +164,8 @@ async fn a_body_that_is_cut_at_60_percent_is_aborted_however_the_store_ends_it()
         let (gate, link, faulty) = faulty(&bytes, vec![mishap.clone()]).await;
         let said = broken(&gate, &link, &[]).await;
         assert!(body(&said).len() <= cut && *body(&said) == bytes[..body(&said).len()], "{mishap:?}");
-        let line = gate.access_log().pop().unwrap();
-        assert_eq!(line["completed"], false, "{line}");
+        let logged = gate.access_log().pop().unwrap();
+        assert_eq!(logged["completed"], false, "{logged}");
         // Nothing of it was kept: the next request reads anew, and gets all of it.
         let reads = faulty.reads().len();
         assert!(gate.get(&link.path).await.body == bytes, "{mishap:?}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::kit::content;
-use crate::kit::gateway::{Gateway, META, Minted, Place, request};
+use crate::kit::gateway::{Gateway, Minted, Place, request};
 use crate::kit::wire::{Answer, End, Wire};
 
 /// Larger than what the sockets of one connection hold, so that a reader who stops leaves most of it with the gateway.
@@ -131,24 +131,24 @@ async fn reading(gate: &Gateway) -> (Minted, Vec<u8>, Wire) {
 async fn a_running_body_is_cut_at_its_next_chunk_and_never_ends_well() {
     let gate = Gateway::start().await;
     let (link, bytes, mut wire) = reading(&gate).await;
-    let (_, _, mut other) = reading_again(&gate, &bytes).await;
+    let mut other = reading_again(&gate, &bytes).await;
     end(&gate, &link).await;
     let (rest, how) = wire.body(HUGE - 1000).await.expect_err("the body must be cut");
     assert_ne!(how, End::Silent);
     assert!(rest == bytes[1000..1000 + rest.len()] && rest.len() < HUGE / 2, "{} bytes still came", rest.len());
-    let line = gate.access_log().pop().unwrap();
-    assert_eq!((&line["outcome"], &line["completed"]), (&json!("cut-revoked"), &json!(false)), "{line}");
+    let logged = gate.access_log().pop().unwrap();
+    assert_eq!((&logged["outcome"], &logged["completed"]), (&json!("cut-revoked"), &json!(false)), "{logged}");
     assert!(other.body(HUGE - 1000).await.unwrap() == bytes[1000..], "another link's body goes on");
 }
 
 /// The same with a link of its own.
-async fn reading_again(gate: &Gateway, bytes: &[u8]) -> (Minted, (), Wire) {
+async fn reading_again(gate: &Gateway, bytes: &[u8]) -> Wire {
     let link = gate.mint(json!({ "key": "huge.bin", "unique": true })).await;
     let mut wire = Wire::connect_narrow(gate.addresses.public).await;
     wire.send(request("GET", &link.path, &[])).await;
     wire.head().await.unwrap();
     assert!(wire.body(1000).await.unwrap() == bytes[..1000]);
-    (link, (), wire)
+    wire
 }
 
 #[tokio::test]
@@ -166,8 +166,8 @@ async fn a_fetcher_that_leaves_is_written_down_as_that() {
     let (_, _, wire) = reading(&gate).await;
     drop(wire);
     for _ in 0..200 {
-        if let Some(line) = gate.access_log().pop() {
-            assert_eq!((&line["outcome"], &line["completed"]), (&json!("fetcher-left"), &json!(false)), "{line}");
+        if let Some(logged) = gate.access_log().pop() {
+            assert_eq!((&logged["outcome"], &logged["completed"]), (&json!("fetcher-left"), &json!(false)), "{logged}");
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -231,7 +231,6 @@ async fn what_an_inspection_says_is_what_a_fetch_gets() {
     for text in [good, ended, over] {
         assert!(!text.to_string().contains(link.token()), "{text}");
     }
-    let _ = META;
 }
 
 #[tokio::test]
