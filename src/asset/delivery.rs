@@ -1,4 +1,7 @@
 //! An asset on its way: watched for revocation and time, and compared with its fingerprint before its end is given away.
+//!
+//! All of it happens when the socket asks for the next chunk. A reader that takes nothing asks for none, so cutting such a one is up to the
+//! server room.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -104,7 +104,7 @@ pub struct FetchRecord {
     pub network_verdict: Cow<'static, str>,
     /// The request method.
     pub method: Cow<'static, str>,
-    /// The HTTP version, such as `1.1`.
+    /// The HTTP version, such as `HTTP/1.1`.
     pub http_version: Cow<'static, str>,
     /// The `Range` as it was sent.
     pub range: Option<String>,

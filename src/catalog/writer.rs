@@ -158,6 +158,10 @@ impl WriterTask {
         if !std::mem::replace(&mut self.failing, true) {
             error!(%error, "the catalog cannot be written; mint and fetch records wait, and are dropped when too many do");
         }
+        // A job that wants everything settled may come long before the next try is due; it uses up none of them.
+        if self.failures > 0 && self.due.is_some_and(|due| Instant::now() < due) {
+            return;
+        }
         self.failures += 1;
         self.due = Some(Instant::now() + self.settings.retry_after);
         if self.failures >= self.settings.attempts {

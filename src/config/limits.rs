@@ -24,7 +24,7 @@ pub struct CacheSettings {
 /// The bounds of the public listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitSettings {
-    /// How long one download may take, also past its link's expiry. Default 10 min.
+    /// How long a download may go on after its link has ended. Default 10 min.
     pub body_max: Duration,
     /// How many connections are open at once. Default 10,000.
     pub max_connections: usize,

@@ -14,7 +14,7 @@ use axum::extract::FromRequestParts;
 
 use super::Client;
 use super::parts::Control;
-use super::problems::Refusal;
+use super::problems::Failure;
 use crate::config::Action;
 use crate::value::ClientName;
 
@@ -70,9 +70,9 @@ impl<A> Deref for May<A> {
 }
 
 impl<A: Wanted> FromRequestParts<Control> for May<A> {
-    type Rejection = Refusal;
+    type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, control: &Control) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, control: &Control) -> Result<Self, Failure> {
         let key = bearer(&parts.headers)?;
         let client = control.clients.get().holder_of(key).ok_or(Unauthorized::WrongKey)?;
         if let Some(who) = parts.extensions.get::<Who>() {

@@ -13,7 +13,7 @@ use super::json_body::JsonBody;
 use super::link_story::GrantStory;
 use super::openapi::{AskProblems, LookProblems};
 use super::parts::Control;
-use super::problems::Refusal;
+use super::problems::Failure;
 use crate::asset::{AssetError, NOT_FOUND};
 use crate::http::Problem;
 use crate::link::{Denial, InvalidReason, LinkId, LinkPath, PublicOrigin};
@@ -85,14 +85,14 @@ pub(super) async fn inspect_link(
     client: May<Read>,
     State(control): State<Control>,
     JsonBody(InspectRequest { url }): JsonBody<InspectRequest>,
-) -> Result<Json<InspectAnswer>, Refusal> {
+) -> Result<Json<InspectAnswer>, Failure> {
     let (seals, profiles, stores) = (control.seals.keep(), control.profiles.keep(), control.stores.keep());
     let judge =
         Judge { seals: &seals, bounds: &control.bounds, revocations: &control.revocations, profiles: &profiles };
     let found = inspect(&url, &judge, control.clock.now());
     let owner = found.opened.as_ref().map(|opened| &opened.grant().client);
     if owner.is_some_and(|owner| !client.sees(owner)) {
-        return Err(Refusal::NoSuchLink);
+        return Err(Failure::NoSuchLink);
     }
     let mut answer = InspectAnswer::of(&found.probe(&stores).await);
     if answer.state == Believed::NotALink {

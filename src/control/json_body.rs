@@ -1,6 +1,7 @@
 //! Request bodies: JSON, whole, in time, and nothing in it that we do not know.
 //!
-//! The texts name the field and what it should be. They never repeat a value: it may be a link, and a link is a credential.
+//! The texts name the field and what it should be. They go to whoever sent the body and to no log; of a value they repeat at most a word that
+//! is none of the few that are known: it may be a link, and a link is a credential.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::FromRequest;
 use serde::de::DeserializeOwned;
 
-use super::problems::Refusal;
+use super::problems::Failure;
 use crate::value::MediaType;
 
 /// A request's body, read as JSON.
@@ -38,9 +39,9 @@ pub(super) enum BodyFault {
 }
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
-    type Rejection = Refusal;
+    type Rejection = Failure;
 
-    async fn from_request(request: Request<Body>, state: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request<Body>, state: &S) -> Result<Self, Failure> {
         if !says_json(request.headers()) {
             return Err(BodyFault::NotJson.into());
         }

@@ -22,7 +22,7 @@ use super::link_request::LinkRequest;
 use super::link_story::LinkStory;
 use super::openapi::{AskProblems, LookProblems, MintProblems, ProblemBody};
 use super::parts::{Control, ControlParts};
-use super::problems::Refusal;
+use super::problems::Failure;
 use super::revocation_words::RevocationAnswer;
 use super::revocations::revoke_for;
 use crate::catalog::{Catalog, LinkRecord};
@@ -41,7 +41,7 @@ pub(super) async fn mint(
     client: May<Mint>,
     State(control): State<Control>,
     JsonBody(request): JsonBody<LinkRequest>,
-) -> Result<impl IntoResponse, Refusal> {
+) -> Result<impl IntoResponse, Failure> {
     let answer = control.mint(&client, request).await?;
     Ok((StatusCode::CREATED, [(LOCATION, answer.location())], Json(answer)))
 }
@@ -84,7 +84,7 @@ pub(super) async fn mint_batch(
     client: May<Mint>,
     State(control): State<Control>,
     JsonBody(batch): JsonBody<Batch>,
-) -> Result<Json<BatchAnswer>, Refusal> {
+) -> Result<Json<BatchAnswer>, Failure> {
     if batch.links.len() > BATCH_MAX {
         let said = format!("links: a batch has at most {BATCH_MAX} requests, this one has {}", batch.links.len());
         return Err(BodyFault::Wrong(said).into());
@@ -106,11 +106,11 @@ pub(super) async fn look(
     client: May<Read>,
     State(control): State<Control>,
     Path(id): Path<String>,
-) -> Result<Json<LinkStory>, Refusal> {
-    let id: LinkId = id.parse().map_err(|_| Refusal::NoSuchLink)?;
-    let record = recorded(&control.catalog, id).await?.ok_or(Refusal::NoSuchLink)?;
+) -> Result<Json<LinkStory>, Failure> {
+    let id: LinkId = id.parse().map_err(|_| Failure::NoSuchLink)?;
+    let record = recorded(&control.catalog, id).await?.ok_or(Failure::NoSuchLink)?;
     if !client.sees(&record.mint.client) {
-        return Err(Refusal::NoSuchLink);
+        return Err(Failure::NoSuchLink);
     }
     let fetches = control.catalog.fetches_of(&id.to_string(), FETCHES_TOLD).await?;
     Ok(Json(LinkStory::told(id, record, fetches, &control.revocations, control.clock.now())?))
@@ -128,14 +128,14 @@ pub(super) async fn end(
     client: May<Revoke>,
     State(control): State<Control>,
     Path(id): Path<String>,
-) -> Result<Json<RevocationAnswer>, Refusal> {
-    let id: LinkId = id.parse().map_err(|_| Refusal::NoSuchLink)?;
+) -> Result<Json<RevocationAnswer>, Failure> {
+    let id: LinkId = id.parse().map_err(|_| Failure::NoSuchLink)?;
     may_end(&control.catalog, &client, id).await?;
     Ok(Json(revoke_for(&control, &client, Revocation::Link(id), None).await?))
 }
 
 impl ControlParts {
-    async fn mint(&self, client: &Client, request: LinkRequest) -> Result<LinkAnswer, Refusal> {
+    async fn mint(&self, client: &Client, request: LinkRequest) -> Result<LinkAnswer, Failure> {
         client.may_touch(request.store(), request.key())?;
         let minted = self.minter.mint(client.name(), &request.meant()).await?;
         Ok(LinkAnswer::of(&minted))
@@ -143,24 +143,24 @@ impl ControlParts {
 
     async fn mint_item(self: &Arc<Self>, client: &Client, item: Value, deadline: Instant) -> ItemAnswer {
         let minted = async { self.mint(client, read_item(&item)?).await };
-        let late = Refusal::Mint(MintError::StillReading { retry_after: BATCH_RETRY });
+        let late = Failure::Mint(MintError::StillReading { retry_after: BATCH_RETRY });
         match timeout_at(deadline, minted).await.unwrap_or(Err(late)) {
             Ok(link) => ItemAnswer::Link(Box::new(link)),
-            Err(refusal) => ItemAnswer::Problem(refusal.problem().to_json()),
+            Err(failure) => ItemAnswer::Problem(failure.problem().to_json()),
         }
     }
 }
 
 /// Whether `client` may end the link: its own, one that no record knows, or, for administrators, any.
-pub(super) async fn may_end(catalog: &Catalog, client: &Client, id: LinkId) -> Result<(), Refusal> {
+pub(super) async fn may_end(catalog: &Catalog, client: &Client, id: LinkId) -> Result<(), Failure> {
     let record = recorded(catalog, id).await?;
     let hidden = record.is_some_and(|record| !client.sees(&record.mint.client));
-    if hidden { Err(Refusal::NoSuchLink) } else { Ok(()) }
+    if hidden { Err(Failure::NoSuchLink) } else { Ok(()) }
 }
 
 /// The link's record. One that is still queued is written first, so that a link can be looked at as soon as it was minted, and
 /// nobody takes it for an unknown one.
-async fn recorded(catalog: &Catalog, id: LinkId) -> Result<Option<LinkRecord>, Refusal> {
+async fn recorded(catalog: &Catalog, id: LinkId) -> Result<Option<LinkRecord>, Failure> {
     let id = id.to_string();
     if let Some(record) = catalog.link(&id).await? {
         return Ok(Some(record));

@@ -22,7 +22,7 @@ use crate::origin::OriginError;
 
 /// Why a request was not done.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum Failure {
     /// We do not know who asks.
     #[error(transparent)]
     Unauthorized(#[from] Unauthorized),
@@ -49,7 +49,7 @@ pub(super) enum Refusal {
     Catalog(#[from] CatalogError),
 }
 
-impl Refusal {
+impl Failure {
     /// What the client is told.
     pub(super) fn problem(&self) -> Problem {
         match self {
@@ -68,7 +68,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         if let Self::Catalog(error) | Self::Revoke(RevokeError::Catalog(error)) = &self {
             tracing::error!(%error, "the catalog could not do what a client asked for");
@@ -142,7 +142,7 @@ fn catalog_problem(error: &CatalogError) -> Problem {
             .because("The catalog did not answer in time. The change may or may not be made; asking again is safe.")
             .with_retry_after(RETRY_CATALOG),
         CatalogError::Database(_) | CatalogError::Unreadable(_) | CatalogError::Closed => CATALOG_FAILED
-            .because("The catalog failed, so nothing was changed. Ask again; the gateway's log says more.")
+            .because("The catalog failed. Asking again is safe; the gateway's log says more.")
             .with_retry_after(RETRY_CATALOG),
         CatalogError::Url(_)
         | CatalogError::CannotOpen { .. }
@@ -279,10 +279,10 @@ mod tests {
     #[test]
     fn what_a_store_or_the_database_said_stays_with_us() {
         let errors = [
-            Refusal::Mint(store(OriginError::Denied("the-words".into()))),
-            Refusal::Mint(store(OriginError::Unavailable("the-words".into()))),
-            Refusal::Catalog(CatalogError::Damaged { path: "/the-words".into(), reason: "the-words".into() }),
-            Refusal::Catalog(CatalogError::Unreadable("the-words")),
+            Failure::Mint(store(OriginError::Denied("the-words".into()))),
+            Failure::Mint(store(OriginError::Unavailable("the-words".into()))),
+            Failure::Catalog(CatalogError::Damaged { path: "/the-words".into(), reason: "the-words".into() }),
+            Failure::Catalog(CatalogError::Unreadable("the-words")),
         ];
         for error in errors {
             let json = error.problem().to_json().to_string();

@@ -12,7 +12,7 @@ use super::json_body::JsonBody;
 use super::links::may_end;
 use super::openapi::{AskProblems, LookProblems};
 use super::parts::Control;
-use super::problems::Refusal;
+use super::problems::Failure;
 use super::revocation_words::{RevocationAnswer, RevocationList, RevocationRequest};
 use super::{Client, OutOfScope};
 use crate::catalog::{Catalog, RevocationRecord};
@@ -33,7 +33,7 @@ pub(super) async fn revoke(
     client: May<Revoke>,
     State(control): State<Control>,
     JsonBody(request): JsonBody<RevocationRequest>,
-) -> Result<(StatusCode, Json<RevocationAnswer>), Refusal> {
+) -> Result<(StatusCode, Json<RevocationAnswer>), Failure> {
     let (revocation, reason) = request.meant()?;
     may_revoke(&control.catalog, &client, &revocation).await?;
     let answer = revoke_for(&control, &client, revocation, reason).await?;
@@ -47,7 +47,7 @@ pub(super) async fn revoke(
     get, path = "/v1/revocations", tag = "revocations",
     responses((status = 200, description = "The revocations in force", body = RevocationList), AskProblems)
 )]
-pub(super) async fn list(client: May<Read>, State(control): State<Control>) -> Result<Json<RevocationList>, Refusal> {
+pub(super) async fn list(client: May<Read>, State(control): State<Control>) -> Result<Json<RevocationList>, Failure> {
     let seen = control.revoker.list().await?.into_iter().filter(|record| client.sees(&record.client));
     Ok(Json(RevocationList { revocations: seen.filter_map(told).collect() }))
 }
@@ -64,12 +64,12 @@ pub(super) async fn lift(
     client: May<Revoke>,
     State(control): State<Control>,
     Path(id): Path<String>,
-) -> Result<Json<RevocationAnswer>, Refusal> {
-    let id: u64 = id.parse().map_err(|_| Refusal::NoSuchRevocation)?;
+) -> Result<Json<RevocationAnswer>, Failure> {
+    let id: u64 = id.parse().map_err(|_| Failure::NoSuchRevocation)?;
     let mut in_force = control.revoker.list().await?.into_iter();
-    in_force.find(|record| record.id == id && client.sees(&record.client)).ok_or(Refusal::NoSuchRevocation)?;
+    in_force.find(|record| record.id == id && client.sees(&record.client)).ok_or(Failure::NoSuchRevocation)?;
     let lifted = control.revoker.lift(client.name(), id).await?;
-    lifted.and_then(told).map(Json).ok_or(Refusal::NoSuchRevocation)
+    lifted.and_then(told).map(Json).ok_or(Failure::NoSuchRevocation)
 }
 
 /// Revokes, and tells what is then in force.
@@ -78,12 +78,12 @@ pub(super) async fn revoke_for(
     client: &Client,
     revocation: Revocation,
     reason: Option<String>,
-) -> Result<RevocationAnswer, Refusal> {
+) -> Result<RevocationAnswer, Failure> {
     let record = control.revoker.revoke(client.name(), revocation.clone(), reason).await?;
     Ok(RevocationAnswer::new(record, revocation))
 }
 
-async fn may_revoke(catalog: &Catalog, client: &Client, revocation: &Revocation) -> Result<(), Refusal> {
+async fn may_revoke(catalog: &Catalog, client: &Client, revocation: &Revocation) -> Result<(), Failure> {
     match revocation {
         // A take-down must not wait for somebody to widen an administrator's scope.
         _ if client.is_admin() => Ok(()),

@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep_until, timeout_at};
 
 use super::drain::Drain;
-use super::serve::{BoxError, ConnectionLimits, PeerInfo, Permit};
+use super::serve::{BoxError, ConnectionLimits, PeerInfo, Place};
 use crate::telemetry::ListenerMetrics;
 
 /// How a connection ended.
@@ -74,19 +74,19 @@ impl Ending {
     }
 }
 
-/// What a connection holds while it lives; dropping it counts the ending and gives back the permit.
+/// What a connection holds while it lives; dropping it counts the ending and gives back the place.
 pub(super) struct Connection {
     listener: &'static str,
     metrics: Arc<ListenerMetrics>,
     drain: Drain,
     ending: Ending,
-    _permit: Permit,
+    _place: Place,
 }
 
 impl Connection {
-    pub(super) fn begin(listener: &'static str, metrics: Arc<ListenerMetrics>, permit: Permit, drain: Drain) -> Self {
+    pub(super) fn begin(listener: &'static str, metrics: Arc<ListenerMetrics>, place: Place, drain: Drain) -> Self {
         metrics.opened();
-        Self { listener, metrics, drain, ending: Ending::Cut, _permit: permit }
+        Self { listener, metrics, drain, ending: Ending::Cut, _place: place }
     }
 
     /// Answers requests until the connection ends.

@@ -48,16 +48,6 @@ impl Drain {
         });
     }
 
-    /// Whether the end has begun.
-    pub fn has_begun(&self) -> bool {
-        self.0.borrow().is_some()
-    }
-
-    /// Waits until the end begins.
-    pub async fn begun(&self) {
-        self.schedule().await;
-    }
-
     /// Waits until the end begins; then when its steps are.
     pub(super) async fn schedule(&self) -> Schedule {
         let mut heard = self.0.subscribe();
@@ -93,10 +83,8 @@ mod tests {
             let drain = drain.clone();
             async move { drain.schedule().await.cut }
         });
-        assert!(!drain.has_begun());
         drain.begin(Duration::MAX, Duration::from_secs(5));
         drain.begin(Duration::ZERO, Duration::MAX);
-        assert!(drain.has_begun());
         let schedule = drain.schedule().await;
         assert_eq!(waiting.await.unwrap(), schedule.cut);
         assert_eq!(schedule.close_idle, schedule.cut);

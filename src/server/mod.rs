@@ -1,7 +1,7 @@
 //! Sockets: the one accept loop that serves every listener, and its orderly end.
 //!
 //! Whatever answers requests (plain functions over hyper in public, axum routers inside) is a service made per connection; what happens to the
-//! connection itself is decided here alone. Every connection has a permit before it is accepted, a time limit for its head, and an
+//! connection itself is decided here alone. Every connection has a place before it is accepted, a time limit for its head, and an
 //! ending with a name. A panic ends the connection it happened in and nothing else. This room imports `value` and `telemetry`.
 
 mod connection;

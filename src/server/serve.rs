@@ -1,6 +1,6 @@
-//! The accept loop: a permit, a connection, a task; and at the drain, the wait for all of them.
+//! The accept loop: a place, a connection, a task; and at the drain, the wait for all of them.
 //!
-//! The permit comes before the accept: at the limit, connections wait in the kernel's queue, where they cost us nothing, instead of being
+//! The place comes before the accept: at the limit, connections wait in the kernel's queue, where they cost us nothing, instead of being
 //! accepted and refused. The loop ends by the drain alone.
 
 use std::net::SocketAddr;
@@ -76,17 +76,17 @@ where
 {
     let (protocol, make) = (connection::protocol(&limits), Arc::new(make));
     let metrics = Arc::new(metrics.listener(listener.name()));
-    let permits = Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let places = Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
     let mut open = JoinSet::new();
     let mut begun = pin!(drain.schedule());
     let schedule = loop {
-        let (stream, peer, permit) = tokio::select! {
+        let (stream, peer, place) = tokio::select! {
             biased;
             schedule = &mut begun => break schedule,
             Some(_) = open.join_next() => continue,
-            next = next_connection(&listener, &permits, &metrics) => next,
+            next = next_connection(&listener, &places, &metrics) => next,
         };
-        let connection = Connection::begin(listener.name(), Arc::clone(&metrics), permit, drain.clone());
+        let connection = Connection::begin(listener.name(), Arc::clone(&metrics), place, drain.clone());
         open.spawn(connection.run(stream, peer, protocol.clone(), Arc::clone(&make)));
     };
     drop(listener);
@@ -95,20 +95,20 @@ where
 
 async fn next_connection(
     listener: &Listener,
-    permits: &Arc<Semaphore>,
+    places: &Arc<Semaphore>,
     metrics: &ListenerMetrics,
-) -> (TcpStream, SocketAddr, Permit) {
-    let permit = Arc::clone(permits).try_acquire_owned().ok();
-    if permit.is_none() {
+) -> (TcpStream, SocketAddr, Place) {
+    let place = Arc::clone(places).try_acquire_owned().ok();
+    if place.is_none() {
         metrics.waited();
     }
-    let permit = match permit {
-        Some(permit) => Some(permit),
-        // Only a closed semaphore gives no permit, and nobody closes this one.
-        None => Arc::clone(permits).acquire_owned().await.ok(),
+    let place = match place {
+        Some(place) => Some(place),
+        // Only a closed semaphore gives no place, and nobody closes this one.
+        None => Arc::clone(places).acquire_owned().await.ok(),
     };
     let (stream, peer) = listener.accept(metrics).await;
-    (stream, peer, permit)
+    (stream, peer, place)
 }
 
 /// Waits for the connections that were open at the drain. They end themselves by the schedule; a task that cannot, because it never
@@ -139,7 +139,7 @@ async fn last_connections(mut open: JoinSet<Ending>, schedule: Schedule) -> Drai
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The right to hold one connection open.
-pub(super) type Permit = Option<OwnedSemaphorePermit>;
+pub(super) type Place = Option<OwnedSemaphorePermit>;
 
 const SLACK: Duration = Duration::from_secs(1);
 
