@@ -105,7 +105,9 @@ impl<'a> LinkPath<'a> {
 
     /// Takes `/m/{token}/{name}` apart; every other shape, length or character is refused.
     pub fn parse(path: &'a str) -> Result<Self, NotALink> {
-        let (token, name) = path.strip_prefix(PREFIX).and_then(|rest| rest.split_once('/')).ok_or(NotALink)?;
+        // The length comes first: a path of many thousand characters is not even searched for its slash.
+        let rest = path.strip_prefix(PREFIX).filter(|rest| rest.len() <= LONGEST_REST).ok_or(NotALink)?;
+        let (token, name) = rest.split_once('/').ok_or(NotALink)?;
         let fits = |text: &str, longest| (1..=longest).contains(&text.len());
         if fits(token, Link::TOO_LONG) && fits(name, LONGEST_NAME) && is_plain(token) && is_plain(name) {
             Ok(Self { token: RawToken(token), name })
@@ -189,6 +191,8 @@ const ID_PREFIX: &str = "lnk_";
 const LONGEST_STEM: usize = 40;
 /// The longest name segment: stem, 16 digits, an extension of 10, two dots.
 const LONGEST_NAME: usize = LONGEST_STEM + 1 + 16 + 1 + 10;
+/// The longest token and name, and the slash between them.
+const LONGEST_REST: usize = Link::TOO_LONG + 1 + LONGEST_NAME;
 
 #[cfg(test)]
 mod tests {
@@ -243,8 +247,11 @@ mod tests {
         ] {
             assert!(LinkPath::parse(path).is_err(), "{path}");
         }
-        assert!(LinkPath::parse(&format!("/m/{}/a.jpg", "a".repeat(10_000))).is_err());
-        assert!(LinkPath::parse(&format!("/m/abc/{}", "a".repeat(69))).is_err());
+        let sized = |token, name| format!("/m/{}/{}", "a".repeat(token), "a".repeat(name));
+        assert!(LinkPath::parse(&sized(1024, 68)).is_ok());
+        for (token, name) in [(10_000, 5), (1025, 5), (3, 69), (1025, 68), (1024, 69)] {
+            assert!(LinkPath::parse(&sized(token, name)).is_err(), "{token}, {name}");
+        }
     }
 
     #[test]
