@@ -107,9 +107,9 @@ impl Connection {
     {
         let talk = async {
             let Ok((io, local)) = opened(stream) else { return Ending::ClientLeft };
-            let state = Arc::new(State::default());
-            let service = watched(make(PeerInfo { peer, local }), Arc::clone(&state));
-            self.talk(protocol.serve_connection(io, service), &state).await
+            let leaving = Arc::new(AtomicBool::new(false));
+            let service = watched(make(PeerInfo { peer, local }), Arc::clone(&leaving));
+            self.talk(protocol.serve_connection(io, service), &leaving).await
         };
         let ending = AssertUnwindSafe(talk).catch_unwind().await.unwrap_or(Ending::Panicked);
         if ending == Ending::Panicked {
@@ -120,7 +120,7 @@ impl Connection {
     }
 
     /// Drives the connection, and takes it through the steps of the drain.
-    async fn talk<I, S, B>(&self, connection: http1::Connection<I, S>, state: &State) -> Ending
+    async fn talk<I, S, B>(&self, connection: http1::Connection<I, S>, leaving: &AtomicBool) -> Ending
     where
         I: hyper::rt::Read + hyper::rt::Write + Unpin,
         S: HttpService<Incoming, ResBody = B>,
@@ -133,14 +133,10 @@ impl Connection {
             result = connection.as_mut() => return Ending::of(result),
             schedule = self.drain.schedule() => schedule,
         };
-        state.leaving.store(true, Ordering::Relaxed);
+        leaving.store(true, Ordering::Relaxed);
         tokio::select! {
             result = connection.as_mut() => return Ending::of(result),
             () = sleep_until(schedule.close_idle) => {}
-        }
-        if !state.asked.load(Ordering::Relaxed) {
-            // hyper takes a connection that has not sent anything yet for a busy one, and would wait for its first request.
-            return Ending::Done;
         }
         connection.as_mut().graceful_shutdown();
         timeout_at(schedule.cut, connection).await.map_or(Ending::Cut, Ending::of)
@@ -151,15 +147,6 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.metrics.closed(self.ending.as_str());
     }
-}
-
-/// What a connection and its service tell each other; both run in one task.
-#[derive(Debug, Default)]
-struct State {
-    /// A request has reached the service.
-    asked: AtomicBool,
-    /// The drain has begun.
-    leaving: AtomicBool,
 }
 
 /// How hyper is to speak with clients of a listener with these limits.
@@ -185,10 +172,11 @@ fn opened(stream: TcpStream) -> io::Result<(impl hyper::rt::Read + hyper::rt::Wr
     Ok((TokioIo::new(stream), local))
 }
 
-/// The service, with its first request noted, and with answers that announce the drain.
+/// The service, with answers that announce the end of the connection once it is `leaving`. Only the connection's own task uses the
+/// flag, so no two cores share it.
 fn watched<S, B>(
     service: S,
-    state: Arc<State>,
+    leaving: Arc<AtomicBool>,
 ) -> impl Service<Request<Incoming>, Response = Response<B>, Error = S::Error, Future: Send>
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
@@ -197,11 +185,10 @@ where
     B: Body,
 {
     service_fn(move |request| {
-        state.asked.store(true, Ordering::Relaxed);
-        let (answer, state) = (service.call(request), Arc::clone(&state));
+        let (answer, leaving) = (service.call(request), Arc::clone(&leaving));
         async move {
             let mut answer = answer.await?;
-            if state.leaving.load(Ordering::Relaxed) {
+            if leaving.load(Ordering::Relaxed) {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok(answer)
