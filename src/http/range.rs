@@ -2,8 +2,9 @@
 //!
 //! A field is read once, from left to right, and reading stops where the answer is known: at the first fault, at a ninth
 //! range, or as soon as the ranges ask for more bytes than there are. All three end in the whole content, so what stands
-//! behind that point cannot change the answer, and ten thousand ranges cost as little as nine. Positions of any number of digits are
-//! compared as decimal text; nothing overflows.
+//! behind that point cannot change the answer, and ten thousand ranges cost as little as nine. Only ranges past the end have all to be
+//! read, since one that can be satisfied may follow; the head's size bounds them. Positions of any number of digits are compared
+//! as decimal text; nothing overflows.
 
 use std::cmp::Ordering;
 
