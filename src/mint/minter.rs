@@ -6,17 +6,16 @@ use std::time::Duration;
 
 use moka::future::Cache;
 
+use super::check::{Checked, check};
 use super::reading::Reading;
 use super::request::Asker;
 use super::{Known, KnownObjects, MintError, MintRequest, MintWarning, Minted, ObjectId};
 use crate::catalog::{Catalog, MintRecord};
 use crate::link::{Grant, KeyId, Link, LinkBounds, Revocation, Revocations, SealError, Seals, Validity};
-use crate::media::{self, HeaderKind};
+use crate::media::HeaderKind;
 use crate::origin::{ObjectMeta, Origin, Stores};
 use crate::telemetry::Metrics;
-use crate::value::{
-    ClientName, Clock, FileName, Live, MediaType, ObjectKey, ProfileName, StoreName, UnixTime, random_bytes,
-};
+use crate::value::{ClientName, Clock, Live, ObjectKey, ProfileName, StoreName, UnixTime, random_bytes};
 
 /// Makes links.
 #[derive(Clone)]
@@ -226,46 +225,6 @@ fn mint_record(
         key_id: key.to_string(),
         minted_at: now,
     }
-}
-
-/// What the checks of an asset's content settled.
-struct Checked {
-    media_type: MediaType,
-    name: FileName,
-    header: HeaderKind,
-    warnings: Vec<MintWarning>,
-}
-
-fn check(request: &MintRequest, meta: &ObjectMeta, known: &Known, allow_active: bool) -> Result<Checked, MintError> {
-    let key_name: Option<FileName> = request.key.last_segment().parse().ok();
-    let called = request.filename.as_ref().or(key_name.as_ref());
-    let stored = meta.media_type.as_deref().and_then(|text| text.parse().ok());
-    let extension = called.and_then(FileName::extension);
-    let declared = request.content_type.as_ref();
-    let media_type = media::decide_type(&known.facts, declared, extension, stored.as_ref(), allow_active)?.media_type;
-    let name = file_name(request.filename.as_ref(), key_name.as_ref(), &media_type);
-    let findings = media::preflight(&known.facts, request.header, &media_type, name.extension());
-    if !findings.refusals.is_empty() {
-        return Err(MintError::Preflight(findings.refusals));
-    }
-    let warnings = findings.warnings.into_iter().map(|w| MintWarning { code: w.code, message: w.message }).collect();
-    let header = request.header.unwrap_or_else(|| HeaderKind::fitting(&media_type));
-    Ok(Checked { media_type, name, header, warnings })
-}
-
-/// The name as the client wishes; else a plain one of the media kind, so that the URL does not tell how our storage is laid out. The
-/// extension is the wish's, else the media type's, else the key's.
-fn file_name(wish: Option<&FileName>, key_name: Option<&FileName>, media_type: &MediaType) -> FileName {
-    let kind = media::stem_for(media_type);
-    let stem = wish.map_or(kind, FileName::stem);
-    let ext = wish
-        .and_then(FileName::extension)
-        .or_else(|| media::extension_for(media_type))
-        .or_else(|| key_name.and_then(FileName::extension))
-        .unwrap_or("bin");
-    // A wish that is too long to be given an extension keeps its own text.
-    let named = format!("{stem}.{ext}").parse().ok();
-    named.or_else(|| wish.cloned()).unwrap_or_else(FileName::nameless)
 }
 
 fn grant(asker: &Asker<'_>, validity: Validity, meta: &ObjectMeta, known: &Known, checked: &Checked) -> Grant {

@@ -5,6 +5,7 @@
 //!
 //! It imports the rooms whose meeting a mint is: `link`, `media`, `fetcher`, `origin`, `catalog` and `telemetry`.
 
+mod check;
 mod error;
 mod inspect;
 mod known;
