@@ -1,4 +1,4 @@
-//! The API for our own systems: mint, look, revoke, inspect. DESIGN: "Minting (control listener)".
+//! The API for our own systems: mint, look, revoke, inspect.
 //!
 //! A handler gets its client only as a `May` of the action it names, and that exists only after the key was
 //! matched and the action found among the client's; the body is read afterwards. Everything that can go wrong leaves as a

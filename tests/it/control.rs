@@ -1,4 +1,4 @@
-//! The control API over its socket: what a client sends, and the bytes it gets back. DESIGN: "Minting (control listener)".
+//! The control API over its socket: what a client sends, and the bytes it gets back.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Write;

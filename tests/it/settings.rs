@@ -37,7 +37,7 @@ fn with(more: &str) -> String {
 }
 
 /// The example of the design, save for its TLS section, which is of a later release.
-const DESIGN: &str = r#"
+const SPECIFIED: &str = r#"
 public_origin = "https://media.example.com"
 [listen]
 public  = "0.0.0.0:8443"
@@ -73,7 +73,7 @@ url = "sqlite://hallpass.db"
 
 #[test]
 fn the_designs_example_means_what_the_design_says() {
-    let settings = read(DESIGN).unwrap();
+    let settings = read(SPECIFIED).unwrap();
     assert_eq!(settings.public_origin.as_str(), "https://media.example.com");
     assert_eq!(settings.keyring_file, PathBuf::from("/etc/hallpass/keys.toml"));
     assert_eq!(settings.links, LinkBounds::default());
@@ -413,7 +413,7 @@ proptest! {
         name in "HALLPASS_[A-Z_0-9]{0,12}(__[A-Z_]{0,8}){0,3}",
         value in "[ -~]{0,12}",
     ) {
-        let mut text: Vec<char> = DESIGN.chars().collect();
+        let mut text: Vec<char> = SPECIFIED.chars().collect();
         for (at, long, with) in cuts {
             let from = at.index(text.len());
             let to = (from + long).min(text.len());
