@@ -69,7 +69,7 @@ pub struct Story {
     pub verdict: Option<Verdict>,
     /// Whether the link was sealed by us, believed or not.
     pub ours: bool,
-    /// Why there was no asset, as a metric label.
+    /// Why the link was not believed, or its fetcher not admitted, as a metric label.
     pub denial: Option<&'static str>,
 }
 

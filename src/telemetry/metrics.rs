@@ -69,7 +69,7 @@ impl Metrics {
         let mut book = Book(Registry::with_prefix("hallpass"));
         Self {
             requests: book.counters("requests", "Requests on the public listener, by outcome", "outcome"),
-            denials: book.counters("denials", "Links not believed, by reason", "reason"),
+            denials: book.counters("denials", "Links not believed and fetchers not admitted, by reason", "reason"),
             mints: book.counters("mints", "Links asked for, by outcome", "outcome"),
             reloads: book.counters("reloads", "Reloads of settings, by result", "result"),
             verdicts: book.enter("fetcher_verdicts", "Judgements of requests by a fetcher profile"),
@@ -101,7 +101,7 @@ impl Metrics {
         self.requests.at([outcome]).inc();
     }
 
-    /// Counts a link that was not believed.
+    /// Counts a link that was not believed, or whose fetcher was not admitted.
     pub fn denial(&self, reason: &'static str) {
         self.denials.at([reason]).inc();
     }
