@@ -7,7 +7,6 @@
 //!
 //! This room is pure: time and revocations are arguments. It imports `value` only.
 
-mod base32;
 mod grant;
 mod keyring;
 mod keyring_file;

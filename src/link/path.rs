@@ -6,9 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::base32::BASE32;
 use super::{Grant, PublicOrigin};
-use crate::value::FileName;
+use crate::value::{BASE32, FileName};
 
 /// A link that was sealed: the whole URL and its id. Whoever holds the URL can fetch the asset, so `Debug` prints the id alone.
 #[derive(Clone, PartialEq, Eq)]

@@ -10,11 +10,10 @@ use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 
-use super::base32::BASE32;
 use super::{
     Denial, Grant, InvalidReason, KeyId, KeyState, Keyring, Link, LinkId, LinkPath, NameSegment, PublicOrigin,
 };
-use crate::value::UnixTime;
+use crate::value::{BASE32, UnixTime};
 
 /// The keys of a keyring, made ready to seal and open links of one public origin.
 pub struct Seals {

@@ -3,6 +3,7 @@
 //! Each type here can only be made from a value that was checked, so that no other room needs to check it again.
 //! This room is pure: it awaits nothing, opens nothing, and imports no other room.
 
+mod base32;
 mod clock;
 mod digest;
 mod key;
@@ -13,6 +14,7 @@ mod random;
 mod secret;
 mod span;
 
+pub use base32::BASE32;
 pub use clock::{Clock, UnixTime};
 pub use digest::{Fingerprint, NotADigest, Sha256};
 pub use key::{BadObjectKey, BadVersion, ObjectKey, ObjectVersion};

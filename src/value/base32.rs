@@ -9,7 +9,7 @@ use data_encoding::{Encoding, Specification};
 
 /// The encoding itself.
 #[expect(clippy::expect_used, reason = "the specification is a constant; the tests below build it")]
-pub(super) static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
+pub static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
     let mut spec = Specification::new();
     spec.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
     spec.encoding().expect("32 distinct symbols make an encoding")
