@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use crate::link::{Denial, InvalidReason, LinkBounds, LinkPath, Revocations, Seals, VerifiedGrant};
+use crate::link::{Denial, LinkBounds, LinkPath, Revocations, Seals, VerifiedGrant};
 use crate::value::UnixTime;
 
 /// Opens and judges the link of `path`.
 pub(super) fn believe(
-    path: &str,
+    path: &LinkPath<'_>,
     seals: &Seals,
     bounds: &LinkBounds,
     revocations: &Revocations,
     now: UnixTime,
 ) -> Result<VerifiedGrant, Denial> {
-    let path = LinkPath::parse(path).map_err(|_| Denial::Invalid(InvalidReason::Shape))?;
-    let opened = Arc::new(seals.open(&path, now)?);
+    let opened = Arc::new(seals.open(path, now)?);
     revocations.ask(|set| opened.judge(now, bounds, set))
 }

@@ -13,7 +13,7 @@ use super::reply::{Content, Reply};
 use super::{AssetBody, AssetError, Permit};
 use crate::fetcher::{ClientAddr, Profiles, Refusal, RequestFacts, Verdict};
 use crate::http::{Decision, Multipart, Retrieval, decide};
-use crate::link::{LinkBounds, LinkPath, Revocations, Seals, VerifiedGrant};
+use crate::link::{Denial, InvalidReason, LinkBounds, LinkPath, Revocations, Seals, VerifiedGrant};
 use crate::mint::KnownObjects;
 use crate::origin::{OriginError, Stores};
 use crate::telemetry::Metrics;
@@ -86,8 +86,8 @@ impl Assets {
         story: &mut Story,
     ) -> Result<Response<AssetBody>, AssetError> {
         let now = self.0.clock.now();
-        story.link = LinkPath::parse(request.path).ok().map(|path| path.id());
-        let grant = self.believe(request, now).inspect_err(|error| {
+        let believed = self.believe(request, story, now);
+        let grant = believed.inspect_err(|error| {
             story.denial = Some(error.label());
             story.ours = error.is_of_ours();
         })?;
@@ -102,9 +102,19 @@ impl Assets {
         answer
     }
 
-    fn believe(&self, request: &AssetRequest<'_>, now: UnixTime) -> Result<VerifiedGrant, AssetError> {
+    fn believe(
+        &self,
+        request: &AssetRequest<'_>,
+        story: &mut Story,
+        now: UnixTime,
+    ) -> Result<VerifiedGrant, AssetError> {
         let parts = &self.0;
-        believe(request.path, &parts.seals.get(), &parts.bounds, &parts.revocations, now).map_err(AssetError::Denied)
+        let shape = |_| AssetError::Denied(Denial::Invalid(InvalidReason::Shape));
+        let path = LinkPath::parse(request.path).map_err(shape)?;
+        let believed = believe(&path, &parts.seals.get(), &parts.bounds, &parts.revocations, now);
+        // The id is a hash of the token, and a link that opened has it already.
+        story.link = Some(believed.as_ref().map_or_else(|_| path.id(), VerifiedGrant::id));
+        believed.map_err(AssetError::Denied)
     }
 
     fn admit(
