@@ -20,6 +20,8 @@ pub mod origin;
 
 pub mod catalog;
 
+pub mod cache;
+
 pub mod mint;
 
 pub mod config;

@@ -1,0 +1,14 @@
+//! The bytes of hot objects: verified, shared, and bounded in memory.
+//!
+//! Content lies in blocks of 256 KiB, keyed by fingerprint, so equal bytes under two keys are held once. A block is compared with its
+//! manifest before any of it is sent or kept. The room carries bytes, never permission: whoever asks it has judged its request already.
+//!
+//! What always holds: every byte of block memory is counted once, from the moment it is taken until its last holder lets go of it; room is made before
+//! it is taken; and past a ceiling there is an error, never growth.
+
+mod memory;
+
+pub use memory::{Blank, Block, Charge, Ledger, NoRoom};
+
+/// The bytes of a full block. The last one of a content may be shorter.
+pub const BLOCK: usize = 256 * 1024;
