@@ -4,16 +4,17 @@
 //! hold a handle for that name, so that nothing on the hot path allocates or locks. A label is a word of the program or a name of the
 //! settings, never text from a request.
 
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Metric, Registry};
+use prometheus_client::registry::Registry;
 
+use super::book::{Book, Named, Seconds, named};
 use super::counters::{Counters, Series};
+use super::handles::{ListenerMetrics, ProfileMetrics, StoreMetrics};
 use super::histogram::SecondsHistogram;
 
 /// The registry and everything in it. One for the process; share it in an `Arc`.
@@ -30,37 +31,23 @@ pub struct Metrics {
     connection_endings: Series,
     connection_waits: Series,
     accept_errors: Series,
+    lookups: Counters<1>,
+    flights: Counters<1>,
+    overload_refusals: Counters<1>,
     connections: Family<Named, Gauge>,
+    cache_bytes: Family<Named, Gauge>,
+    cache_blocks: Family<Named, Gauge>,
     network_list_age: Family<Named, Seconds>,
     body_bytes: Counter,
+    left_behind: Counter,
+    bodies_cut: Counter,
+    cache_evictions: Counter,
+    prewarm_drops: Counter,
     verification_failures: Counter,
     fetch_records_dropped: Counter,
     access_records_dropped: Counter,
     catalog_write_lag: Seconds,
     first_byte: SecondsHistogram,
-}
-
-/// What is counted for one fetcher profile.
-#[derive(Debug)]
-pub struct ProfileMetrics {
-    verdicts: Counters<3>,
-    list_age: Seconds,
-}
-
-/// What is counted for one store.
-#[derive(Debug)]
-pub struct StoreMetrics {
-    reads: Counters<1>,
-    bytes: Counter,
-}
-
-/// What is counted for one listener.
-#[derive(Debug)]
-pub struct ListenerMetrics {
-    open: Gauge,
-    waits: Counter,
-    accept_errors: Counter,
-    endings: Counters<1>,
 }
 
 impl Metrics {
@@ -72,6 +59,17 @@ impl Metrics {
             denials: book.counters("denials", "Links not believed and fetchers not admitted, by reason", "reason"),
             mints: book.counters("mints", "Links asked for, by outcome", "outcome"),
             reloads: book.counters("reloads", "Reloads of settings, by result", "result"),
+            lookups: book.counters(
+                "cache_lookups",
+                "Bodies opened, by what of them was in memory: hit, partial, miss, or joined to a running flight",
+                "result",
+            ),
+            flights: book.counters("flights", "Reads of missing blocks from a store, by ending", "ending"),
+            overload_refusals: book.counters(
+                "overload_refusals",
+                "Requests refused for lack of memory, by the limit that was reached",
+                "limit",
+            ),
             verdicts: book.enter("fetcher_verdicts", "Judgements of requests by a fetcher profile"),
             origin_reads: book.enter("origin_reads", "Reads from a store, by outcome"),
             origin_bytes: book.enter("origin_bytes", "Bytes read from a store"),
@@ -80,8 +78,19 @@ impl Metrics {
                 .enter("connection_waits", "Times a listener stopped accepting at its connection limit"),
             accept_errors: book.enter("accept_errors", "Connections that could not be accepted"),
             connections: book.enter("connections", "Open connections"),
+            cache_bytes: book.enter("cache_bytes", "Bytes of blocks in memory, by state"),
+            cache_blocks: book.enter("cache_blocks", "Blocks in memory, by state"),
             network_list_age: book.enter("network_list_age_seconds", "Age of a fetcher profile's network list"),
             body_bytes: book.enter("body_bytes", "Bytes of asset bodies sent"),
+            left_behind: book
+                .enter("cache_left_behind", "Bodies that fell out of a flight's window and read on by themselves"),
+            bodies_cut: book
+                .enter("bodies_cut", "Bodies cut because their readers were too slow while memory was short"),
+            cache_evictions: book.enter("cache_evictions", "Blocks that made room for others"),
+            prewarm_drops: book.enter(
+                "prewarm_drops",
+                "Objects that were minted and lost their place in memory, or got none, before they were fetched",
+            ),
             verification_failures: book
                 .enter("verification_failures", "Blocks or bodies that did not match their fingerprint"),
             fetch_records_dropped: book.enter(
@@ -129,6 +138,49 @@ impl Metrics {
     /// Counts a block or body that did not match its fingerprint.
     pub fn verification_failure(&self) {
         self.verification_failures.inc();
+    }
+
+    /// Counts a body by what of it was in memory when it was opened.
+    pub fn cache_lookup(&self, result: &'static str) {
+        self.lookups.at([result]).inc();
+    }
+
+    /// Counts a read of missing blocks that ended, and how.
+    pub fn flight(&self, ending: &'static str) {
+        self.flights.at([ending]).inc();
+    }
+
+    /// Counts a body that fell out of a flight's window.
+    pub fn left_behind(&self) {
+        self.left_behind.inc();
+    }
+
+    /// Counts a request that was refused because this limit was reached.
+    pub fn overload_refusal(&self, limit: &'static str) {
+        self.overload_refusals.at([limit]).inc();
+    }
+
+    /// Counts a body that was cut because its reader was too slow while memory was short.
+    pub fn bodies_cut(&self) {
+        self.bodies_cut.inc();
+    }
+
+    /// Sets what the blocks of one state take, in bytes, and how many they are.
+    pub fn cache_state(&self, state: &'static str, bytes: u64, blocks: u64) {
+        for (family, value) in [(&self.cache_bytes, bytes), (&self.cache_blocks, blocks)] {
+            // More than the gauge can hold is more than any memory.
+            family.get_or_create_owned(&named("state", state)).set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Counts blocks that made room for others.
+    pub fn cache_evictions(&self, blocks: u64) {
+        self.cache_evictions.inc_by(blocks);
+    }
+
+    /// Counts minted objects that lost their place in memory, or got none, before they were fetched.
+    pub fn prewarm_drops(&self, objects: u64) {
+        self.prewarm_drops.inc_by(objects);
     }
 
     /// Counts records of fetches, mints and objects that the catalog could not take.
@@ -187,77 +239,6 @@ impl Default for Metrics {
     }
 }
 
-impl ProfileMetrics {
-    /// Counts a judgement by its agent class, network verdict, and what came of it.
-    pub fn verdict(&self, agent: &'static str, network: &'static str, verdict: &'static str) {
-        self.verdicts.at([agent, network, verdict]).inc();
-    }
-
-    /// Sets the age of the profile's network list.
-    pub fn list_age(&self, age: Duration) {
-        self.list_age.set(age.as_secs_f64());
-    }
-}
-
-impl StoreMetrics {
-    /// Counts reads of the store that ended so; an outcome that never came has no series.
-    pub fn reads(&self, outcome: &'static str, count: u64) {
-        if count > 0 {
-            self.reads.at([outcome]).inc_by(count);
-        }
-    }
-
-    /// Counts bytes that the store sent.
-    pub fn bytes(&self, bytes: u64) {
-        self.bytes.inc_by(bytes);
-    }
-}
-
-impl ListenerMetrics {
-    /// Counts a connection that begins.
-    pub fn opened(&self) {
-        self.open.inc();
-    }
-
-    /// Counts a connection that ended, and how.
-    pub fn closed(&self, ending: &'static str) {
-        self.open.dec();
-        self.endings.at([ending]).inc();
-    }
-
-    /// Counts that the listener stopped accepting at its connection limit.
-    pub fn waited(&self) {
-        self.waits.inc();
-    }
-
-    /// Counts a connection that could not be accepted.
-    pub fn accept_failed(&self) {
-        self.accept_errors.inc();
-    }
-}
-
-/// A registry that hands back what it enters.
-struct Book(Registry);
-
-impl Book {
-    fn enter<M: Metric + Clone + Default>(&mut self, name: &'static str, help: &'static str) -> M {
-        let metric = M::default();
-        self.0.register(name, help, metric.clone());
-        metric
-    }
-
-    fn counters(&mut self, name: &'static str, help: &'static str, label: &'static str) -> Counters<1> {
-        Counters::new(self.enter(name, help), Vec::new(), [label])
-    }
-}
-
-fn named(label: &'static str, name: &str) -> Named {
-    vec![(label, name.to_owned())]
-}
-
-type Named = Vec<(&'static str, String)>;
-type Seconds = Gauge<f64, AtomicU64>;
-
 /// The media type of [`Metrics::encode`] (`OpenMetrics` 1.0.0, "Overall Structure").
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -285,6 +266,15 @@ mod tests {
         metrics.profile("meta").list_age(Duration::from_mins(1));
         metrics.store("media").reads("done", 1);
         metrics.store("media").bytes(7);
+        metrics.cache_lookup("partial");
+        metrics.flight("wrong-bytes");
+        metrics.left_behind();
+        metrics.overload_refusal("in-flight");
+        metrics.bodies_cut();
+        metrics.cache_state("in-flight", 5, 5);
+        metrics.cache_state("in-flight", 262_400, 1);
+        metrics.cache_evictions(4);
+        metrics.prewarm_drops(2);
         let public = metrics.listener("public");
         public.opened();
         public.opened();
@@ -306,6 +296,15 @@ mod tests {
             "hallpass_network_list_age_seconds{profile=\"meta\"} 60.0",
             "hallpass_origin_reads_total{store=\"media\",outcome=\"done\"} 1",
             "hallpass_origin_bytes_total{store=\"media\"} 7",
+            "hallpass_cache_lookups_total{result=\"partial\"} 1",
+            "hallpass_flights_total{ending=\"wrong-bytes\"} 1",
+            "hallpass_cache_left_behind_total 1",
+            "hallpass_overload_refusals_total{limit=\"in-flight\"} 1",
+            "hallpass_bodies_cut_total 1",
+            "hallpass_cache_bytes{state=\"in-flight\"} 262400",
+            "hallpass_cache_blocks{state=\"in-flight\"} 1",
+            "hallpass_cache_evictions_total 4",
+            "hallpass_prewarm_drops_total 2",
             "hallpass_connections{listener=\"public\"} 1",
             "hallpass_connection_endings_total{listener=\"public\",ending=\"bad-head\"} 1",
             "hallpass_connection_waits_total{listener=\"public\"} 1",

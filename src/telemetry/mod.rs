@@ -9,9 +9,11 @@
 //! `INFO`, since at lower levels some print heads and signatures.
 
 mod access;
+mod book;
 mod clip;
 mod counters;
 mod denials;
+mod handles;
 mod histogram;
 mod logging;
 mod metrics;
@@ -20,6 +22,7 @@ mod record;
 pub use access::{AccessLog, Sink};
 pub use clip::{AgentText, MethodText, RangeText};
 pub use denials::DenialLimiter;
+pub use handles::{ListenerMetrics, ProfileMetrics, StoreMetrics};
 pub use logging::{BadLogging, init_logging, quiet_panics};
-pub use metrics::{CONTENT_TYPE, ListenerMetrics, Metrics, ProfileMetrics, StoreMetrics};
+pub use metrics::{CONTENT_TYPE, Metrics};
 pub use record::AccessRecord;
