@@ -106,6 +106,7 @@ fn waiting(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("links", old.links != new.links),
         ("mint", old.mint != new.mint),
         ("limits", old.limits != new.limits),
+        ("cache", old.cache != new.cache),
         ("catalog", old.catalog != new.catalog),
         ("log", old.log != new.log),
     ];

@@ -7,8 +7,10 @@
 //! it is taken; and past a ceiling there is an error, never growth.
 
 mod memory;
+mod settings;
 
 pub use memory::{Blank, Block, Charge, Ledger, NoRoom};
+pub use settings::CacheSettings;
 
 /// The bytes of a full block. The last one of a content may be shorter.
 pub const BLOCK: usize = 256 * 1024;

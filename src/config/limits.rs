@@ -7,19 +7,9 @@ use std::time::Duration;
 
 use super::reading::{count, duration, size, whole_seconds};
 use super::section::Section;
+use crate::cache::CacheSettings;
 use crate::link::{BadBounds, LinkBounds};
 use crate::mint::MintSettings;
-
-/// How much memory bytes may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CacheSettings {
-    /// Held blocks, in bytes. Default 512 MiB.
-    pub memory: u64,
-    /// Bytes on their way from a store or to a fetcher. Default 128 MiB.
-    pub in_flight: u64,
-    /// Of `memory`, what minted and not yet fetched objects may take, in bytes. Default half of `memory`.
-    pub prewarm: u64,
-}
 
 /// The bounds of the public listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,14 +57,16 @@ pub(super) fn links(mut section: Section<'_>) -> LinkBounds {
 /// Reads `[cache]`.
 pub(super) fn cache(mut section: Section<'_>) -> CacheSettings {
     let before = section.faults_so_far();
-    let memory = section.read("memory", size(MIB..=16 * TIB)).unwrap_or(512 * MIB);
-    let in_flight = section.read("in_flight", size(MIB..=16 * TIB)).unwrap_or(128 * MIB);
+    let memory = section.read("memory", size(LEAST_MEMORY..=16 * TIB)).unwrap_or(512 * MIB);
+    let in_flight = section.read("in_flight", size(LEAST_MEMORY..=16 * TIB)).unwrap_or(128 * MIB);
     let prewarm = section.read("prewarm", size(0..=16 * TIB)).unwrap_or(memory / 2);
+    let min_rate = section.read("min_rate", size(0..=1024 * MIB)).unwrap_or(32 * KIB);
+    let manifest_wait = section.read("manifest_wait", duration(SECOND..=minutes(5))).unwrap_or(10 * SECOND);
     if prewarm > memory && section.faults_so_far() == before {
         section.fault("prewarm", "is more than memory, of which it is a part; make it smaller, or memory larger");
     }
     section.end();
-    CacheSettings { memory, in_flight, prewarm }
+    CacheSettings { memory, in_flight, prewarm, min_rate, manifest_wait }
 }
 
 /// Reads `[mint]`.
@@ -108,5 +100,8 @@ const fn minutes(n: u64) -> Duration {
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = minutes(60);
 const DAY: Duration = minutes(24 * 60);
+/// A cache of fewer than a few blocks only hands them around.
+const LEAST_MEMORY: u64 = 4 * MIB;
+const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const TIB: u64 = 1 << 40;

@@ -13,11 +13,12 @@ use super::clients::{self, ClientSettings};
 use super::environment::Overrides;
 use super::fault::{Fault, Faults};
 use super::fetchers::{self, FetcherSettings};
-use super::limits::{self, CacheSettings, LimitSettings};
+use super::limits::{self, LimitSettings};
 use super::listen::{self, ListenSettings};
 use super::records::{self, LogSettings};
 use super::section::{Context, Section};
 use super::stores::{self, StoreSettings};
+use crate::cache::CacheSettings;
 use crate::catalog::CatalogSettings;
 use crate::link::{LinkBounds, PublicOrigin};
 use crate::mint::MintSettings;
@@ -41,7 +42,7 @@ pub struct Settings {
     pub origin: RetryPolicy,
     /// How long links live.
     pub links: LinkBounds,
-    /// How much memory bytes may take.
+    /// How much memory bytes may take, and who is waited for.
     pub cache: CacheSettings,
     /// Where the catalog lies, and how long it remembers.
     pub catalog: CatalogSettings,

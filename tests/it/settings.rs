@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hallpass::cache::CacheSettings;
 use hallpass::config::{AccessLog, Action, ClientKey, Faults, HostNames, LogFormat, Settings, StorePlace, load};
 use hallpass::fetcher::{Mode, Profile, Require};
 use hallpass::link::{Keyring, LinkBounds};
@@ -100,6 +101,7 @@ fn what_is_not_written_has_the_designs_defaults() {
     assert!(settings.listen.trusted_proxies.is_empty() && settings.clients.is_empty() && settings.fetchers.is_empty());
     let cache = settings.cache;
     assert_eq!((cache.memory, cache.in_flight, cache.prewarm), (512 << 20, 128 << 20, 256 << 20));
+    assert_eq!((cache.min_rate, cache.manifest_wait), (32 << 10, Duration::from_secs(10)));
     assert_eq!(
         (settings.mint.mint_timeout, settings.mint.fresh_for),
         (Duration::from_secs(10), Duration::from_secs(2))
@@ -109,6 +111,17 @@ fn what_is_not_written_has_the_designs_defaults() {
     assert_eq!((settings.catalog.link_days, settings.catalog.fetch_days), (30, 90));
     assert_eq!((settings.log.access, settings.log.format), (AccessLog::Stdout, LogFormat::Text));
     assert_eq!(settings.origin, hallpass::origin::RetryPolicy::default());
+}
+
+#[test]
+fn the_cache_is_as_large_and_as_patient_as_it_is_written() {
+    let text = "[cache]\nmemory = '4MiB'\nin_flight = 4194304\nmin_rate = '64KiB'\nmanifest_wait = '1s'";
+    let cache = read(&with(text)).unwrap().cache;
+    let (memory, prewarm) = (4 << 20, 2 << 20);
+    let manifest_wait = Duration::from_secs(1);
+    assert_eq!(cache, CacheSettings { memory, in_flight: memory, prewarm, min_rate: 64 << 10, manifest_wait });
+    let patient = read(&with("cache = { min_rate = 0, prewarm = 0, manifest_wait = '5m' }")).unwrap().cache;
+    assert_eq!((patient.min_rate, patient.prewarm, patient.manifest_wait), (0, 0, Duration::from_secs(300)));
 }
 
 /// A fault in every section, and more.
@@ -234,6 +247,17 @@ fn each_fault_says_what_to_do() {
         (
             "cache.prewarm = '1GiB'",
             "cache.prewarm: is more than memory, of which it is a part; make it smaller, or memory larger",
+        ),
+        ("cache.memory = '3MiB'", "cache.memory: is a size from 4.0 MiB to 16.0 TiB, such as \"512MiB\""),
+        ("cache.in_flight = 4194303", "cache.in_flight: is a size from 4.0 MiB to 16.0 TiB, such as \"512MiB\""),
+        ("cache.min_rate = '2GiB'", "cache.min_rate: is a size from 0 B to 1.0 GiB, such as \"512MiB\""),
+        (
+            "cache.manifest_wait = '999ms'",
+            "cache.manifest_wait: is a time from 1s to 5m, with its unit and in quotes, such as \"90s\" or \"20m\"",
+        ),
+        (
+            "cache.manifest_wait = '301s'",
+            "cache.manifest_wait: is a time from 1s to 5m, with its unit and in quotes, such as \"90s\" or \"20m\"",
         ),
         ("stores.bad = { kind = 'ftp' }", "stores.bad.kind: is one of \"s3\", \"local\""),
         (
