@@ -9,7 +9,7 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use tokio::task::JoinHandle;
 
-use super::ticks::follow_revocations;
+use super::ticks::{follow_revocations, tend_cache};
 use super::{Rooms, StartError};
 use crate::config::{LimitSettings, ListenSettings};
 use crate::control;
@@ -27,7 +27,7 @@ pub struct Gateway {
     /// Ends last, so that readiness can be seen to be gone and the metrics of the end can be read.
     ops_drain: Drain,
     ops_listener: JoinHandle<DrainReport>,
-    ticks: JoinHandle<()>,
+    ticks: [JoinHandle<()>; 2],
 }
 
 /// Where a gateway listens.
@@ -98,7 +98,7 @@ impl Gateway {
         ];
         let ops_listener =
             tokio::spawn(serve(start("ops", ops)?, limits, move |_| ops_pages.clone(), metrics(), ops_drain.clone()));
-        let ticks = tokio::spawn(follow_revocations(rooms.clone()));
+        let ticks = [tokio::spawn(follow_revocations(rooms.clone())), tokio::spawn(tend_cache(rooms.clone()))];
         Ok(Self { addresses, rooms: rooms.clone(), readiness, drain, listeners, ops_drain, ops_listener, ticks })
     }
 
@@ -120,7 +120,7 @@ impl Gateway {
         }
         self.ops_drain.begin(Duration::ZERO, OPS_END_MAX);
         let _ = self.ops_listener.await;
-        self.ticks.abort();
+        self.ticks.iter().for_each(JoinHandle::abort);
         if let Err(error) = self.rooms.catalog.close().await {
             tracing::error!(%error, "the catalog could not be closed; what was queued may be lost");
         }
@@ -135,6 +135,7 @@ fn ops_parts(rooms: &Rooms, readiness: &Readiness) -> OpsParts {
         metrics: Arc::clone(&rooms.metrics),
         readiness: readiness.clone(),
         catalog: rooms.catalog.clone(),
+        cache: rooms.cache.clone(),
         stores: rooms.stores.clone(),
         store_counters: rooms.store_counters.clone(),
         profiles: rooms.profiles.clone(),

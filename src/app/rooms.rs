@@ -6,13 +6,14 @@ use ipnet::IpNet;
 
 use super::stores::open_stores;
 use crate::asset::{AssetParts, Assets};
+use crate::cache::{Cache, OnWrongBytes};
 use crate::catalog::{Catalog, CatalogError};
 use crate::config::{HostNames, Loaded, Settings};
 use crate::control::{Clients, ControlParts};
 use crate::edge::{BadHost, Edge, EdgeParts, Hosts};
 use crate::fetcher::Profiles;
 use crate::link::{LinkBounds, Revocations, SealError, Seals};
-use crate::mint::{KnownObjects, MintPolicy, Minter, MinterParts, RevokeError, Revoker};
+use crate::mint::{KnownObjects, MintPolicy, Minter, MinterParts, ObjectId, RevokeError, Revoker};
 use crate::origin::{OriginError, StoreCounters, Stores};
 use crate::telemetry::{AccessLog, Metrics, Sink};
 use crate::value::{Clock, Live, StoreName};
@@ -46,6 +47,8 @@ pub struct Rooms {
     pub bounds: LinkBounds,
     /// Which links have ended early.
     pub revocations: Arc<Revocations>,
+    /// The bytes of hot objects.
+    pub cache: Cache,
     /// Makes and lifts revocations.
     pub revoker: Revoker,
     /// Makes links.
@@ -147,6 +150,7 @@ impl Rooms {
         let revoker = Revoker::new(catalog.clone(), Arc::clone(&revocations), bounds, clock.clone());
         revoker.refresh().await?;
         let known = KnownObjects::new(catalog.clone(), clock.clone());
+        let cache = Cache::new(settings.cache, catalog.clone(), Arc::clone(&metrics), forget_in(known.clone()));
         let (seals, stores, profiles) = (Live::new(built.seals), Live::new(built.stores), Live::new(built.profiles));
         let (policy, clients) = (Live::new(built.policy), Live::new(built.clients));
         let (hosts, trusted_proxies) = (Live::new(built.hosts), Live::new(built.trusted_proxies));
@@ -159,6 +163,7 @@ impl Rooms {
                 bounds,
                 revocations: Arc::clone(&revocations),
                 known: known.clone(),
+                cache: cache.clone(),
                 catalog: catalog.clone(),
                 metrics: Arc::clone(&metrics),
             },
@@ -172,7 +177,7 @@ impl Rooms {
             profiles: profiles.clone(),
             stores: stores.clone(),
             known,
-            metrics: Arc::clone(&metrics),
+            cache: cache.clone(),
             body_max: settings.limits.body_max,
         });
         let edge = Edge::new(EdgeParts {
@@ -198,6 +203,7 @@ impl Rooms {
             trusted_proxies,
             bounds,
             revocations,
+            cache,
             revoker,
             minter,
             edge,
@@ -231,6 +237,15 @@ impl Rooms {
         self.hosts.replace(built.hosts);
         self.trusted_proxies.replace(built.trusted_proxies);
     }
+}
+
+/// A version whose bytes turned out to be others is read anew at its next mint.
+fn forget_in(known: KnownObjects) -> OnWrongBytes {
+    Box::new(move |source| {
+        let id = ObjectId { store: source.store.clone(), key: source.key.clone(), version: source.version.clone() };
+        let known = known.clone();
+        tokio::spawn(async move { known.forget(&id).await });
+    })
 }
 
 /// How many requests may wait for the access log's writer: about 10 MB when full.

@@ -27,5 +27,21 @@ pub(super) async fn follow_revocations(rooms: Rooms) {
     }
 }
 
+/// Looks after the cache: slow readers are cut when memory is short, and what was prewarmed for a link that is over has no claim any more.
+pub(super) async fn tend_cache(rooms: Rooms) {
+    let mut seen = None;
+    let mut ticks = tokio::time::interval(CACHE_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let changes = Some(rooms.revocations.changes());
+        let changed = std::mem::replace(&mut seen, changes) != changes;
+        let now = rooms.clock.now();
+        rooms.revocations.ask(|set| rooms.cache.tick(now, changed.then_some(set)));
+    }
+}
+
+/// How often the cache is looked after.
+const CACHE_EVERY: Duration = Duration::from_secs(1);
 /// How long a revocation by another process may take to be in force here.
 const REVOCATIONS_EVERY: Duration = Duration::from_secs(1);

@@ -8,13 +8,14 @@ use futures_util::stream::{BoxStream, StreamExt};
 use http_body::{Body, Frame, SizeHint};
 
 use super::DeliveryError;
+use crate::cache::BodyMeter;
 
 /// The body of an answer on the public listener: nothing, a few bytes of ours, or an asset on its way.
 pub struct AssetBody(Kind);
 
 enum Kind {
     Bytes(Bytes),
-    Stream { stream: BoxStream<'static, Result<Bytes, DeliveryError>>, left: u64 },
+    Stream { stream: BoxStream<'static, Result<Bytes, DeliveryError>>, left: u64, meter: BodyMeter },
 }
 
 impl AssetBody {
@@ -28,9 +29,13 @@ impl AssetBody {
         Self(Kind::Bytes(bytes))
     }
 
-    /// A stream that will yield `length` bytes, or end in an error.
-    pub(super) fn stream(stream: BoxStream<'static, Result<Bytes, DeliveryError>>, length: u64) -> Self {
-        Self(Kind::Stream { stream, left: length })
+    /// A stream that will yield `length` bytes, or end in an error. The meter tells how fast its reader is.
+    pub(super) fn stream(
+        stream: BoxStream<'static, Result<Bytes, DeliveryError>>,
+        length: u64,
+        meter: BodyMeter,
+    ) -> Self {
+        Self(Kind::Stream { stream, left: length, meter })
     }
 
     /// How many bytes are still to come.
@@ -53,16 +58,21 @@ impl Body for AssetBody {
         match &mut self.0 {
             Kind::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Kind::Stream { stream, left } => match ready!(stream.poll_next_unpin(context)) {
-                Some(Ok(bytes)) => {
-                    *left = left.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-                    Poll::Ready(Some(Ok(Frame::data(bytes))))
+            Kind::Stream { stream, left, meter } => {
+                meter.asked();
+                match ready!(stream.poll_next_unpin(context)) {
+                    Some(Ok(bytes)) => {
+                        let given = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                        *left = left.saturating_sub(given);
+                        meter.gave(given);
+                        Poll::Ready(Some(Ok(Frame::data(bytes))))
+                    }
+                    Some(Err(error)) => Poll::Ready(Some(Err(error))),
+                    // A short body that ends without an error would end cleanly over HTTP/2.
+                    None if *left > 0 => Poll::Ready(Some(Err(DeliveryError::Short))),
+                    None => Poll::Ready(None),
                 }
-                Some(Err(error)) => Poll::Ready(Some(Err(error))),
-                // A short body that ends without an error would end cleanly over HTTP/2.
-                None if *left > 0 => Poll::Ready(Some(Err(DeliveryError::Short))),
-                None => Poll::Ready(None),
-            },
+            }
         }
     }
 

@@ -3,11 +3,12 @@
 //! A link that did not open learns nothing but that: every such reason has the same face. Only the holder of a link of ours learns
 //! more, and even then never where our storage is or what it said.
 
-use ::http::StatusCode;
-use ::http::header::CONTENT_RANGE;
+use ::http::header::{CONTENT_RANGE, RETRY_AFTER};
+use ::http::{HeaderValue, StatusCode};
 
 use crate::http::{Problem, ProblemKind, content_range_unsatisfied};
 use crate::link::Denial;
+use crate::cache::ReadError;
 use crate::origin::OriginError;
 
 /// Why an asset request did not get an asset.
@@ -24,13 +25,13 @@ pub enum AssetError {
         /// The content's length, in bytes.
         length: u64,
     },
-    /// The store gave no bytes.
-    Origin(OriginError),
+    /// The bytes could not be had.
+    Read(ReadError),
 }
 
-impl From<OriginError> for AssetError {
-    fn from(error: OriginError) -> Self {
-        Self::Origin(error)
+impl From<ReadError> for AssetError {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
     }
 }
 
@@ -42,9 +43,7 @@ impl AssetError {
             Self::Refused => "fetcher",
             Self::PreconditionFailed => "precondition-failed",
             Self::RangeUnsatisfiable { .. } => "range-unsatisfiable",
-            Self::Origin(OriginError::NotFound | OriginError::Changed) => "content-changed",
-            Self::Origin(OriginError::Timeout(_)) => "origin-timeout",
-            Self::Origin(_) => "origin-failed",
+            Self::Read(error) => error.label(),
         }
     }
 
@@ -68,22 +67,26 @@ impl AssetError {
             Self::RangeUnsatisfiable { length } => RANGE_UNSATISFIABLE
                 .because(format!("The asset has {length} bytes, and none of them is in the range."))
                 .with_field(CONTENT_RANGE, content_range_unsatisfied(*length)),
-            Self::Origin(error) => origin_problem(error),
+            Self::Read(error) => read_problem(error),
         }
     }
 }
 
 /// The store's own words stay with us.
-fn origin_problem(error: &OriginError) -> Problem {
+fn read_problem(error: &ReadError) -> Problem {
     match error {
-        OriginError::NotFound | OriginError::Changed => {
+        ReadError::Origin(OriginError::NotFound | OriginError::Changed) => {
             CONTENT_CHANGED.because("The asset was overwritten or deleted after the link was minted. Mint a new one.")
         }
-        OriginError::Timeout(_) => ORIGIN_TIMEOUT.because("The storage did not answer in time. Try again."),
-        OriginError::Unavailable(_)
-        | OriginError::Denied(_)
-        | OriginError::Failed(_)
-        | OriginError::Unaddressable(_) => ORIGIN_FAILED.because("The storage could not be read. Try again."),
+        ReadError::Origin(OriginError::Timeout(_)) | ReadError::ManifestLate => {
+            ORIGIN_TIMEOUT.because("The storage did not answer in time. Try again.")
+        }
+        ReadError::Origin(_) | ReadError::WrongBytes | ReadError::Lost => {
+            ORIGIN_FAILED.because("The storage could not be read. Try again.")
+        }
+        ReadError::NoRoom => OVERLOADED
+            .because("Too many downloads are under way. Try again in a second.")
+            .with_field(RETRY_AFTER, HeaderValue::from_static("1")),
     }
 }
 
@@ -99,6 +102,9 @@ const RANGE_UNSATISFIABLE: ProblemKind =
     ProblemKind::new(StatusCode::RANGE_NOT_SATISFIABLE, "range-unsatisfiable", "The range cannot be satisfied");
 const ORIGIN_TIMEOUT: ProblemKind =
     ProblemKind::new(StatusCode::GATEWAY_TIMEOUT, "origin-timeout", "The storage did not answer in time");
+/// Over a limit.
+const OVERLOADED: ProblemKind =
+    ProblemKind::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Too much is going on at once");
 /// The storage could not be read.
 pub const ORIGIN_FAILED: ProblemKind =
     ProblemKind::new(StatusCode::BAD_GATEWAY, "origin-failed", "The storage could not be read");

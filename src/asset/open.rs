@@ -1,4 +1,4 @@
-//! From a decision to the bytes it needs: pinned reads of exactly those spans.
+//! From a decision to the bytes it needs: exactly those spans, from the cache or through it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,15 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use super::delivery::{Verified, Watched};
+use super::delivery::Watched;
 use super::locate::Located;
 use super::{AssetBody, AssetError, DeliveryError, Permit};
+use crate::cache::{Cache, Found, ReadError, Reader, Source};
 use crate::http::Multipart;
 use crate::link::Revocations;
-use crate::mint::KnownObjects;
-use crate::origin::{Origin, OriginError, Stores};
-use crate::telemetry::Metrics;
+use crate::origin::OriginError;
 use crate::value::{ByteSpan, UnixTime};
 
 type Chunks = BoxStream<'static, Result<Bytes, DeliveryError>>;
@@ -23,91 +23,147 @@ type Chunks = BoxStream<'static, Result<Bytes, DeliveryError>>;
 #[derive(Clone)]
 pub(super) struct Opener {
     permit: Permit,
-    store: Arc<dyn Origin>,
+    source: Arc<Source>,
+    cache: Cache,
     revocations: Arc<Revocations>,
-    known: KnownObjects,
-    metrics: Arc<Metrics>,
     deadline: Instant,
+    cut: CancellationToken,
+}
+
+/// A body, and how it came about.
+pub(super) struct Opened {
+    pub(super) body: AssetBody,
+    pub(super) came: Came,
+}
+
+/// How a body came about, for `Cache-Status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Came {
+    /// What of it lay in the cache.
+    pub(super) found: Found,
+    /// Whether it shares a read that another request had begun.
+    pub(super) collapsed: bool,
+    /// Whether what is read for it is kept.
+    pub(super) stored: bool,
+}
+
+impl Came {
+    /// Nothing had to be read.
+    pub(super) const HIT: Self = Self { found: Found::All, collapsed: false, stored: false };
+
+    /// A metric label.
+    const fn label(self) -> &'static str {
+        match self.found {
+            Found::All => "hit",
+            _ if self.collapsed => "joined",
+            Found::Some => "partial",
+            Found::Nothing => "miss",
+        }
+    }
 }
 
 impl Opener {
-    /// An opener for `permit`, whose bodies end `body_max` after the link does.
-    pub(super) fn new(permit: Permit, parts: &super::AssetParts, now: UnixTime) -> Result<Self, AssetError> {
-        let stores: &Stores = &parts.stores.get();
-        let store = stores.get(&permit.grant().store).ok_or_else(store_is_gone)?;
-        let left: Duration = now.until(permit.grant().expires);
+    /// An opener for `permit`, whose bodies end `body_max` after the link does, or when `cut` cuts their connection.
+    pub(super) fn new(
+        permit: Permit,
+        parts: &super::AssetParts,
+        cut: CancellationToken,
+        now: UnixTime,
+    ) -> Result<Self, AssetError> {
+        let grant = permit.grant();
+        let stores = parts.stores.get();
+        let origin = Arc::clone(stores.get(&grant.store).ok_or_else(store_is_gone)?);
+        let source = Arc::new(Source {
+            origin,
+            store: grant.store.clone(),
+            key: grant.key.clone(),
+            version: grant.version.clone(),
+            length: grant.length,
+            fingerprint: grant.fingerprint,
+        });
+        let left: Duration = now.until(grant.expires);
         Ok(Self {
-            store: Arc::clone(store),
+            source,
+            cache: parts.cache.clone(),
             revocations: Arc::clone(&parts.revocations),
-            known: parts.known.clone(),
-            metrics: Arc::clone(&parts.metrics),
             deadline: Instant::now() + left + parts.body_max,
+            cut,
             permit,
         })
     }
 
-    /// All bytes, compared with the fingerprint.
-    pub(super) async fn whole(self, located: &Located) -> Result<AssetBody, AssetError> {
-        let Some(span) = ByteSpan::whole(located.length) else { return Ok(AssetBody::empty()) };
-        let read = self.read(span).await?;
-        let (known, metrics, id) = (self.known, self.metrics, located.id.clone());
-        let on_wrong_bytes = move || {
-            metrics.verification_failure();
-            tracing::error!(store = %id.store, key = ?id.key, "the store gave other bytes than were minted; the body was aborted");
-            tokio::spawn(async move { known.forget(&id).await });
-        };
-        let fingerprint = self.permit.grant().fingerprint;
-        let verified = Verified::new(read, located.length, fingerprint, on_wrong_bytes);
-        Ok(AssetBody::stream(verified.boxed(), located.length))
+    /// All bytes.
+    pub(super) async fn whole(self, located: &Located) -> Result<Opened, AssetError> {
+        match ByteSpan::whole(located.length) {
+            Some(span) => self.part(span).await,
+            None => Ok(Opened { body: AssetBody::empty(), came: Came::HIT }),
+        }
     }
 
-    /// One span. What is less than all of the content is pinned to its version, and cannot be compared with the fingerprint of the whole.
-    pub(super) async fn part(self, span: ByteSpan, located: &Located) -> Result<AssetBody, AssetError> {
-        if ByteSpan::whole(located.length) == Some(span) {
-            return self.whole(located).await;
-        }
-        Ok(AssetBody::stream(self.read(span).await?, span.len()))
+    /// One span.
+    pub(super) async fn part(self, span: ByteSpan) -> Result<Opened, AssetError> {
+        let meter = self.cache.admit(self.cut.clone())?;
+        let found = self.cache.find(&self.source, [span]);
+        let reader = self.open(span).await?;
+        let came = self.came(found, &reader, span);
+        Ok(Opened { body: AssetBody::stream(self.watch(reader), span.len(), meter), came })
     }
 
     /// Several spans in a `multipart/byteranges` frame. The first is opened now, so that a failure can still be told; the others
     /// follow one at a time.
-    pub(super) async fn parts(self, frame: &Multipart) -> Result<AssetBody, AssetError> {
-        let mut first_read = None;
-        if let Some(first) = frame.parts().first() {
-            first_read = Some(self.read(first.span).await?);
-        }
-        let parts = frame.parts().to_vec().into_iter().map(move |part| {
+    pub(super) async fn parts(self, frame: &Multipart) -> Result<Opened, AssetError> {
+        let parts = frame.parts().to_vec();
+        let Some(span) = parts.first().map(|first| first.span) else {
+            return Ok(Opened { body: AssetBody::of(frame.closing()), came: Came::HIT });
+        };
+        let meter = self.cache.admit(self.cut.clone())?;
+        let found = self.cache.find(&self.source, parts.iter().map(|part| part.span));
+        let first = self.open(span).await?;
+        let came = self.came(found, &first, span);
+        let mut first = Some(self.watch(first));
+        let parts = parts.into_iter().map(move |part| {
             let head = stream::once(async { Ok(part.head) });
-            let (opener, at_hand) = (self.clone(), first_read.take());
+            let (opener, at_hand) = (self.clone(), first.take());
             let bytes = stream::once(async move {
                 match at_hand {
-                    Some(read) => Ok(read),
-                    None => opener.read(part.span).await.map_err(DeliveryError::Origin),
+                    Some(chunks) => Ok(chunks),
+                    None => opener.open(part.span).await.map(|reader| opener.watch(reader)).map_err(DeliveryError::Read),
                 }
             });
             head.chain(bytes.try_flatten())
         });
         let closing = stream::once(std::future::ready(Ok(frame.closing())));
         let body = stream::iter(parts).flatten().chain(closing);
-        Ok(AssetBody::stream(body.boxed(), frame.content_length()))
+        Ok(Opened { body: AssetBody::stream(body.boxed(), frame.content_length(), meter), came })
     }
 
-    /// Asks the store for one byte, so that a HEAD says what a GET would.
-    pub(super) async fn probe(self, located: &Located) -> Result<(), AssetError> {
-        match ByteSpan::within(0, 0, located.length) {
-            Some(first) => Ok(self.read(first).await.map(drop)?),
-            None => Ok(()),
+    /// Says what a GET would say, and reads nothing but, where the content does not lie in the cache, one byte of the store.
+    pub(super) async fn probe(self, located: &Located) -> Result<Came, AssetError> {
+        let found = self.cache.find(&self.source, ByteSpan::whole(located.length));
+        if let (Found::Some | Found::Nothing, Some(first)) = (found, ByteSpan::within(0, 0, located.length)) {
+            let Source { origin, key, version, .. } = self.source.as_ref();
+            origin.read(key, version, first).await.map_err(ReadError::Origin)?;
         }
+        Ok(Came { found, ..Came::HIT })
     }
 
-    async fn read(&self, span: ByteSpan) -> Result<Chunks, OriginError> {
-        let grant = self.permit.grant();
-        let read = self.store.read(&grant.key, &grant.version, span).await?;
-        let watched = Watched::new(read, self.permit.clone(), Arc::clone(&self.revocations), self.deadline);
-        Ok(watched.boxed())
+    async fn open(&self, span: ByteSpan) -> Result<Reader, ReadError> {
+        self.cache.open(&self.source, span).await
+    }
+
+    fn came(&self, found: Found, reader: &Reader, span: ByteSpan) -> Came {
+        let stored = found != Found::All && self.cache.keeps(&self.source, span);
+        let came = Came { found, collapsed: reader.is_collapsed(), stored };
+        self.cache.opened(came.label());
+        came
+    }
+
+    fn watch(&self, reader: Reader) -> Chunks {
+        let stream = reader.into_stream().boxed();
+        Watched::new(stream, self.permit.clone(), Arc::clone(&self.revocations), self.deadline).boxed()
     }
 }
 
-fn store_is_gone() -> OriginError {
-    OriginError::Failed("the link's store is no longer in the settings".to_owned())
+fn store_is_gone() -> AssetError {
+    ReadError::Origin(OriginError::Failed("the link's store is no longer in the settings".to_owned())).into()
 }

@@ -8,7 +8,9 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use data_encoding::BASE64;
 
 use super::locate::Located;
+use super::open::{Came, Opened};
 use super::{AssetBody, Permit};
+use crate::cache::Found;
 use crate::http::{Disposition, HttpDate, Multipart, content_disposition, content_range};
 use crate::link::{CachePolicy, Grant};
 use crate::media;
@@ -43,10 +45,10 @@ impl<'a> Reply<'a> {
         self.sha256 = sha256;
     }
 
-    /// 200 or 206 with `body`.
-    pub(super) fn content(&self, content: &Content<'_>, body: AssetBody) -> Response<AssetBody> {
+    /// 200 or 206 with what was opened.
+    pub(super) fn content(&self, content: &Content<'_>, opened: Opened) -> Response<AssetBody> {
         let grant = self.permit.grant();
-        let mut fields = self.validators(MISS);
+        let mut fields = self.validators(opened.came);
         describe_content(&mut fields, content, grant);
         fields.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         for (name, value) in GUARDS {
@@ -63,20 +65,20 @@ impl<'a> Reply<'a> {
             fields.insert(REPR_DIGEST, repr_digest(sha256));
         }
         let status = if matches!(content, Content::Whole) { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };
-        answer(status, fields, body)
+        answer(status, fields, opened.body)
     }
 
     /// 304: the fields that a 200 would have had and that caches need (RFC 9110 section 15.4.5), and no others.
     pub(super) fn not_modified(&self) -> Response<AssetBody> {
-        answer(StatusCode::NOT_MODIFIED, self.validators(HIT), AssetBody::empty())
+        answer(StatusCode::NOT_MODIFIED, self.validators(Came::HIT), AssetBody::empty())
     }
 
-    fn validators(&self, cache_status: &'static str) -> HeaderMap {
+    fn validators(&self, came: Came) -> HeaderMap {
         let mut fields = HeaderMap::with_capacity(16);
         fields.insert(ETAG, self.located.etag.to_header_value());
         fields.insert(LAST_MODIFIED, HttpDate(self.located.last_modified).to_header_value());
         fields.insert(CACHE_CONTROL, cache_control(self.permit.grant(), self.now));
-        fields.insert(CACHE_STATUS, HeaderValue::from_static(cache_status));
+        fields.insert(CACHE_STATUS, HeaderValue::from_static(cache_status(came)));
         fields
     }
 }
@@ -105,6 +107,22 @@ fn cache_control(grant: &Grant, now: UnixTime) -> HeaderValue {
     }
 }
 
+/// RFC 9211: `hit` when nothing was asked of the store; else why it was asked (section 2.2), whether another request had asked
+/// already (2.6), and whether the bytes are kept (2.5). Keys and details are nobody's business.
+const fn cache_status(came: Came) -> &'static str {
+    match (came.found, came.collapsed, came.stored) {
+        (Found::All, ..) => "hallpass; hit",
+        (Found::Nothing, false, false) => "hallpass; fwd=miss",
+        (Found::Nothing, false, true) => "hallpass; fwd=miss; stored",
+        (Found::Nothing, true, false) => "hallpass; fwd=miss; collapsed",
+        (Found::Nothing, true, true) => "hallpass; fwd=miss; stored; collapsed",
+        (Found::Some, false, false) => "hallpass; fwd=partial",
+        (Found::Some, false, true) => "hallpass; fwd=partial; stored",
+        (Found::Some, true, false) => "hallpass; fwd=partial; collapsed",
+        (Found::Some, true, true) => "hallpass; fwd=partial; stored; collapsed",
+    }
+}
+
 /// RFC 9530 section 3, as an RFC 8941 dictionary with a byte sequence.
 fn repr_digest(sha256: &Sha256) -> HeaderValue {
     written(&format!("sha-256=:{}:", BASE64.encode(sha256.as_bytes())))
@@ -124,10 +142,6 @@ fn answer(status: StatusCode, fields: HeaderMap, body: AssetBody) -> Response<As
 
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-/// RFC 9211: every body is read from the store, until there is a cache.
-const MISS: &str = "hallpass; fwd=miss";
-/// Nothing was asked of the store.
-const HIT: &str = "hallpass; hit";
 const SANDBOX: &str = "default-src 'none'; sandbox";
 const GUARDS: [(HeaderName, &str); 3] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),

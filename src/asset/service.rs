@@ -7,16 +7,16 @@ use ::http::{HeaderMap, Response};
 
 use super::believe::believe;
 use super::locate::{Located, locate};
-use super::open::Opener;
+use super::open::{Opened, Opener};
 use super::permit::admit;
 use super::reply::{Content, Reply};
 use super::{AssetBody, AssetError, Permit};
+use crate::cache::{Cache, ReadError};
 use crate::fetcher::{ClientAddr, Profiles, Refusal, RequestFacts, Verdict};
 use crate::http::{Decision, Multipart, Retrieval, decide};
 use crate::link::{Denial, InvalidReason, LinkBounds, LinkPath, Revocations, Seals, VerifiedGrant};
 use crate::mint::KnownObjects;
 use crate::origin::{OriginError, Stores};
-use crate::telemetry::Metrics;
 use crate::value::{Clock, Live, UnixTime};
 
 /// Answers asset requests.
@@ -39,8 +39,8 @@ pub struct AssetParts {
     pub stores: Live<Stores>,
     /// What is known of objects' content.
     pub known: KnownObjects,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
+    /// The bytes.
+    pub cache: Cache,
     /// How long a body may go on after its link has ended.
     pub body_max: Duration,
 }
@@ -95,7 +95,7 @@ impl Assets {
         story.grant = Some(grant.clone());
         let permit = self.admit(grant, request, story, now)?;
         let answer = self.0.deliver(&permit, request, now).await;
-        if let Err(AssetError::Origin(error)) = &answer {
+        if let Err(AssetError::Read(error)) = &answer {
             let grant = permit.grant();
             tracing::warn!(link = %permit.id(), store = %grant.store, key = ?grant.key, %error, "a link's bytes could not be read");
         }
@@ -158,10 +158,10 @@ impl AssetParts {
             Decision::Whole | Decision::Part(_) | Decision::Parts(_) => {}
         }
         reply.digest(located.sha256(permit, &self.known).await);
-        let opener = Opener::new(permit.clone(), self, now)?;
+        let opener = Opener::new(permit.clone(), self, request.cut.clone(), now)?;
         if request.method == Retrieval::Head {
-            opener.probe(&located).await?;
-            return Ok(reply.content(&Content::Whole, AssetBody::empty()));
+            let came = opener.probe(&located).await?;
+            return Ok(reply.content(&Content::Whole, Opened { body: AssetBody::empty(), came }));
         }
         open(decision, opener, &located, permit, &reply).await
     }
@@ -175,7 +175,7 @@ async fn open(
     reply: &Reply<'_>,
 ) -> Result<Response<AssetBody>, AssetError> {
     match decision {
-        Decision::Part(span) => Ok(reply.content(&Content::Part(span), opener.part(span, located).await?)),
+        Decision::Part(span) => Ok(reply.content(&Content::Part(span), opener.part(span).await?)),
         Decision::Parts(spans) => {
             let grant = permit.grant();
             let boundary = grant.fingerprint.half();
@@ -189,5 +189,5 @@ async fn open(
 
 /// A fingerprint's hexadecimal digits are always an entity tag and a boundary.
 fn impossible() -> AssetError {
-    AssetError::Origin(OriginError::Failed("a fingerprint could not be written".to_owned()))
+    AssetError::Read(ReadError::Origin(OriginError::Failed("a fingerprint could not be written".to_owned())))
 }

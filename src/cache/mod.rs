@@ -6,11 +6,33 @@
 //! What always holds: every byte of block memory is counted once, from the moment it is taken until its last holder lets go of it; room is made before
 //! it is taken; and past a ceiling there is an error, never growth.
 
+mod bodies;
+#[expect(clippy::module_inception, reason = "the room's main type has the room's name")]
+mod cache;
+mod error;
+mod flight;
+mod flights;
+mod index;
+mod intake;
+mod manifest;
+mod manifests;
 mod memory;
+mod pilot;
+mod reader;
 mod settings;
+mod source;
 
+pub use bodies::{Bodies, BodyMeter};
+pub use cache::{Cache, CacheState, Found, OnWrongBytes};
+pub use error::ReadError;
+pub use index::{BlockKey, Claim, ClaimLink, Hoard, Index, Usage};
+pub use intake::Intake;
+pub use manifest::{Manifest, ManifestBuilder, block_count, block_length};
+pub use manifests::Manifests;
 pub use memory::{Blank, Block, Charge, Ledger, NoRoom};
+pub use reader::Reader;
 pub use settings::CacheSettings;
+pub use source::Source;
 
 /// The bytes of a full block. The last one of a content may be shorter.
 pub const BLOCK: usize = 256 * 1024;

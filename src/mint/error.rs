@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cache::ReadError;
 use crate::link::{BadTtl, Revocation, SealError};
 use crate::media::{Finding, TypeRefusal};
 use crate::origin::OriginError;
@@ -49,8 +50,8 @@ pub enum MintError {
         /// When asking again makes sense.
         retry_after: Duration,
     },
-    /// Too many objects wait for their first read.
-    #[error("too many objects are waiting to be read for the first time; ask again in {} s", .retry_after.as_secs())]
+    /// Too many objects wait for their first read, or too much is in flight already.
+    #[error("too much is being read already; ask again in {} s", .retry_after.as_secs())]
     Busy {
         /// When asking again makes sense.
         retry_after: Duration,
@@ -104,9 +105,30 @@ pub enum ReadFailure {
     /// The store failed.
     #[error(transparent)]
     Store(Arc<OriginError>),
+    /// Too much was in flight.
+    #[error("there was no room for more bytes in flight")]
+    NoRoom,
     /// Our own task ended before it was done: in a shutdown, or by a fault of ours.
     #[error("the read was given up")]
     GivenUp,
+}
+
+impl From<OriginError> for ReadFailure {
+    fn from(error: OriginError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl From<ReadError> for ReadFailure {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Origin(error) => error.into(),
+            ReadError::NoRoom => Self::NoRoom,
+            // More bytes than the store had promised: its word is worth nothing for this version.
+            ReadError::WrongBytes => OriginError::Changed.into(),
+            ReadError::ManifestLate | ReadError::Lost => Self::GivenUp,
+        }
+    }
 }
 
 impl From<OriginError> for MintError {
@@ -124,6 +146,7 @@ impl From<ReadFailure> for MintError {
     fn from(failure: ReadFailure) -> Self {
         match failure {
             ReadFailure::Store(error) => OriginError::clone(&error).into(),
+            ReadFailure::NoRoom => Self::Busy { retry_after: Duration::from_secs(1) },
             ReadFailure::GivenUp => Self::GivenUp,
         }
     }

@@ -10,6 +10,7 @@ use super::check::{Checked, check};
 use super::reading::Reading;
 use super::request::Asker;
 use super::{Known, KnownObjects, MintError, MintRequest, MintWarning, Minted, ObjectId};
+use crate::cache::{Cache, Claim, ClaimLink};
 use crate::catalog::{Catalog, MintRecord};
 use crate::link::{Grant, KeyId, Link, LinkBounds, Revocation, Revocations, SealError, Seals, Validity};
 use crate::media::HeaderKind;
@@ -46,6 +47,8 @@ pub struct MinterParts {
     pub revocations: Arc<Revocations>,
     /// What was read before.
     pub known: KnownObjects,
+    /// Where the bytes of a first read are put by.
+    pub cache: Cache,
     /// Where mints are recorded.
     pub catalog: Catalog,
     /// What is counted.
@@ -78,7 +81,12 @@ impl Minter {
     /// A minter of these parts, within these limits.
     pub fn new(parts: MinterParts, settings: MintSettings) -> Self {
         let heads = Cache::builder().max_capacity(HEADS).time_to_live(settings.fresh_for).build();
-        let reading = Arc::new(Reading::new(parts.known.clone(), settings.first_reads));
+        let reading = Arc::new(Reading::new(
+            parts.known.clone(),
+            parts.cache.clone(),
+            parts.clock.clone(),
+            settings.first_reads,
+        ));
         Self(Arc::new(Inner { parts, settings, heads, reading }))
     }
 
@@ -166,6 +174,10 @@ impl Inner {
             make_unique(&mut grant, now)?;
         }
         let (link, key) = self.seal_unrevoked(&mut grant, now)?;
+        self.parts.cache.claim(&grant.fingerprint, || Claim {
+            expires: grant.expires,
+            link: Some(ClaimLink { id: link.id(), key, grant: Arc::new(grant.clone()) }),
+        });
         let mut warnings = checked.warnings;
         warnings.extend(length_warning(&link));
         let record = mint_record(asker.request, &link, key, &grant, checked.header, now);

@@ -4,20 +4,23 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt, Shared};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{Known, KnownObjects, ObjectId, ReadFailure};
+use crate::cache::{Block, Cache, Claim, Manifest, ManifestBuilder, block_count, block_length};
 use crate::media::Inspector;
-use crate::origin::{ByteStream, Origin, OriginError};
-use crate::value::{ByteSpan, Fingerprint, Sha256};
+use crate::origin::{ByteStream, Origin};
+use crate::value::{ByteSpan, Clock, Sha256, UnixTime};
 
 /// All first reads that run.
 pub(super) struct Reading {
     known: KnownObjects,
+    cache: Cache,
+    clock: Clock,
     flights: Mutex<HashMap<ObjectId, Flight>>,
     places: Semaphore,
 }
@@ -27,8 +30,8 @@ type Flight = Shared<BoxFuture<'static, Result<Arc<Known>, ReadFailure>>>;
 
 impl Reading {
     /// Room for `at_once` reads.
-    pub(super) fn new(known: KnownObjects, at_once: usize) -> Self {
-        Self { known, flights: Mutex::default(), places: Semaphore::new(at_once) }
+    pub(super) fn new(known: KnownObjects, cache: Cache, clock: Clock, at_once: usize) -> Self {
+        Self { known, cache, clock, flights: Mutex::default(), places: Semaphore::new(at_once) }
     }
 
     /// The read of `id`: the one that runs, or a new one; `None` when too many are waiting already. It goes on whether or not anybody waits
@@ -59,7 +62,11 @@ impl Reading {
         if let Some(known) = self.known.recall(&id).await {
             return Ok(known);
         }
-        let known = read(store.as_ref(), &id, length).await.map(Arc::new)?;
+        let stream: ByteStream = match ByteSpan::whole(length) {
+            Some(span) => store.read(&id.key, &id.version, span).await?,
+            None => futures_util::stream::empty().boxed(),
+        };
+        let known = read(&self.cache, stream, length, self.clock.now().plus(UNCLAIMED)).await.map(Arc::new)?;
         self.known.learn(&id, Arc::clone(&known)).await;
         drop(landed);
         Ok(known)
@@ -78,53 +85,53 @@ impl Drop for Landing<'_> {
     }
 }
 
-async fn read(store: &dyn Origin, id: &ObjectId, length: u64) -> Result<Known, ReadFailure> {
-    let stream: ByteStream = match ByteSpan::whole(length) {
-        Some(span) => store.read(&id.key, &id.version, span).await.map_err(failed)?,
-        None => futures_util::stream::empty().boxed(),
-    };
-    digest(stream, length).await
-}
-
-/// Hashing and sniffing take a few milliseconds per megabyte, so they run beside the serving threads.
-async fn digest(mut stream: ByteStream, length: u64) -> Result<Known, ReadFailure> {
-    let (chunks, inbox) = mpsc::channel(CHUNKS_AHEAD);
-    let digested = tokio::task::spawn_blocking(move || digest_all(inbox, length));
-    while let Some(chunk) = stream.next().await {
-        if chunks.send(chunk.map_err(failed)?).await.is_err() {
-            return Err(ReadFailure::GivenUp);
-        }
+/// Hashing and sniffing take a few milliseconds per megabyte, so they run beside the serving threads. The blocks are put by as they come, so that
+/// the fetcher of the link finds them.
+async fn read(cache: &Cache, stream: ByteStream, length: u64, prewarmed_until: UnixTime) -> Result<Known, ReadFailure> {
+    let count = block_count(length).ok_or(ReadFailure::GivenUp)?;
+    let (blocks, inbox) = mpsc::channel(BLOCKS_AHEAD);
+    let digested = tokio::task::spawn_blocking(move || digest(inbox, length));
+    let mut intake = cache.cut(stream);
+    let mut hoard = cache.hoard();
+    for number in 0..count {
+        let block = intake.next(block_length(length, number), || {}).await?;
+        hoard.add(number, &block);
+        blocks.send(block).await.map_err(|_| ReadFailure::GivenUp)?;
     }
-    drop(chunks);
-    digested.await.map_err(|_| ReadFailure::GivenUp)
+    intake.end().await?;
+    drop(blocks);
+    let (known, manifest) = digested.await.ok().flatten().ok_or(ReadFailure::GivenUp)?;
+    cache.keep_manifest(Arc::new(manifest)).await;
+    hoard.hold(known.fingerprint, Claim { expires: prewarmed_until, link: None });
+    Ok(known)
 }
 
-fn digest_all(mut inbox: mpsc::Receiver<Bytes>, length: u64) -> Known {
-    let mut blake3 = blake3::Hasher::new();
+fn digest(mut inbox: mpsc::Receiver<Block>, length: u64) -> Option<(Known, Manifest)> {
+    let mut manifest = ManifestBuilder::new(length);
     let mut sha256 = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
     let mut inspector = Inspector::new();
-    while let Some(chunk) = inbox.blocking_recv() {
-        blake3.update(&chunk);
-        sha256.update(&chunk);
-        inspector.update(&chunk);
+    while let Some(block) = inbox.blocking_recv() {
+        manifest.push(block.bytes());
+        sha256.update(block.bytes());
+        inspector.update(block.bytes());
     }
+    let manifest = manifest.finish()?;
     let mut sha = [0; 32];
     for (to, from) in sha.iter_mut().zip(sha256.finish().as_ref()) {
         *to = *from;
     }
-    Known {
-        fingerprint: Fingerprint::from_bytes(*blake3.finalize().as_bytes()),
+    let known = Known {
+        fingerprint: manifest.fingerprint(),
         sha256: Sha256::from_bytes(sha),
         length,
         facts: inspector.finish(length),
-    }
-}
-
-fn failed(error: OriginError) -> ReadFailure {
-    ReadFailure::Store(Arc::new(error))
+    };
+    Some((known, manifest))
 }
 
 /// How many objects may wait for their first read, those that are being read included: twice the largest batch.
 const MOST_FLIGHTS: usize = 2000;
-/// How many chunks may wait between the store and the hashes: at most a megabyte per read.
-const CHUNKS_AHEAD: usize = 4;
+/// How many blocks may wait between the store and the hashes: half a megabyte per read.
+const BLOCKS_AHEAD: usize = 2;
+/// How long the blocks of a first read wait for a link: the mint that asked for it may still be refused.
+const UNCLAIMED: Duration = Duration::from_secs(30);

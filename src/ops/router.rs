@@ -28,6 +28,8 @@ pub struct OpsParts {
     pub readiness: Readiness,
     /// The catalog, which must answer.
     pub catalog: Catalog,
+    /// The bytes of hot objects.
+    pub cache: Cache,
     /// The stores in force, of which one must answer.
     pub stores: Live<Stores>,
     /// What those stores were asked.

@@ -1,6 +1,7 @@
 //! A plain HTTP/1.1 client, so that the demo sees what a fetcher sees.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use ::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use ::http::{HeaderMap, Method, Request, StatusCode};
@@ -19,6 +20,8 @@ pub(super) struct Got {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// How long it took from the request to the head of the answer.
+    pub(super) answered: Duration,
 }
 
 impl Got {
@@ -73,8 +76,10 @@ async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Result<Got,
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.map_err(Failure::because)?;
     tokio::spawn(connection);
+    let asked = Instant::now();
     let response = sender.send_request(request).await.map_err(Failure::because)?;
+    let answered = asked.elapsed();
     let (head, body) = response.into_parts();
     let body = body.collect().await.map_err(Failure::because)?.to_bytes();
-    Ok(Got { status: head.status, headers: head.headers, body })
+    Ok(Got { status: head.status, headers: head.headers, body, answered })
 }

@@ -80,12 +80,34 @@ impl<'a> Tour<'a> {
             whole.field("last-modified"),
         )?;
         writeln!(self.out, "                Cache-Control: {}", whole.field("cache-control"))?;
+        self.second_fetch(&whole, &shown.url).await?;
         let part = self.fetch(Method::GET, &shown.url, &[("range", "bytes=0-1023")]).await?;
         expect(&part, StatusCode::PARTIAL_CONTENT)?;
         writeln!(self.out, "  first KiB     206 Content-Range: {}", part.field("content-range"))?;
         let again = self.fetch(Method::GET, &shown.url, &[("if-none-match", &etag)]).await?;
         expect(&again, StatusCode::NOT_MODIFIED)?;
         writeln!(self.out, "  If-None-Match 304, no bytes")?;
+        Ok(())
+    }
+
+    /// The mint read the asset once; from then on it lies in memory, for the first fetch and for all that follow.
+    async fn second_fetch(&mut self, first: &Got, url: &str) -> Result<(), Failure> {
+        let second = self.fetch(Method::GET, url, &[]).await?;
+        for (which, got) in [("first", first), ("second", &second)] {
+            expect(got, StatusCode::OK)?;
+            let from = got.field("cache-status");
+            if from != "hallpass; hit" {
+                return Err(Failure::because(format!("the {which} fetch was not from memory: Cache-Status: {from}")));
+            }
+        }
+        writeln!(
+            self.out,
+            "  from memory   Cache-Status: {}, answered after {:.1?}; fetched again: {}, after {:.1?}",
+            first.field("cache-status"),
+            first.answered,
+            second.field("cache-status"),
+            second.answered,
+        )?;
         Ok(())
     }
 

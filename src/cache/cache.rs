@@ -1,0 +1,227 @@
+//! The room's face: open a body, prewarm, tell what is held.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::flights::Flights;
+use super::index::{Claim, Hoard, Index, Usage};
+use super::intake::{Intake, Room};
+use super::manifest::Manifest;
+use super::reader::Reader;
+use super::source::{Run, Source};
+use super::{Blank, Block, BodyMeter, Bodies, CacheSettings, Ledger, Manifests, ReadError};
+use crate::catalog::Catalog;
+use crate::link::RevocationSet;
+use crate::origin::ByteStream;
+use crate::telemetry::Metrics;
+use crate::value::{ByteSpan, Fingerprint, UnixTime};
+
+/// The verified cache. Clones share it.
+#[derive(Clone)]
+pub struct Cache(Arc<Inner>);
+
+struct Inner {
+    settings: CacheSettings,
+    index: Index,
+    flights: Flights,
+    manifests: Manifests,
+    room: Room,
+    /// How many blocks may be hashed at once: one per core, so that hashing never crowds out the serving.
+    hashers: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+    on_wrong_bytes: OnWrongBytes,
+}
+
+/// Told of each source that gave other bytes than its fingerprint names.
+pub type OnWrongBytes = Box<dyn Fn(&Source) + Send + Sync>;
+
+/// How much of what a body needs lies in the cache when it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// All of it.
+    All,
+    /// Some of it.
+    Some,
+    /// None of it.
+    Nothing,
+}
+
+/// What the cache holds and has done so far.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheState {
+    /// What is kept.
+    pub kept: Usage,
+    /// What is in flight, in bytes.
+    pub in_flight: u64,
+}
+
+impl Cache {
+    /// An empty cache. Manifests are kept in `catalog`.
+    pub fn new(
+        settings: CacheSettings,
+        catalog: Catalog,
+        metrics: Arc<Metrics>,
+        on_wrong_bytes: OnWrongBytes,
+    ) -> Self {
+        let ledger = Ledger::new(settings.in_flight);
+        let bodies = Bodies::new(Arc::clone(&ledger), settings.min_rate, Arc::clone(&metrics));
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self(Arc::new(Inner {
+            settings,
+            index: Index::new(settings.memory, settings.prewarm),
+            flights: Flights::default(),
+            manifests: Manifests::new(catalog),
+            room: Room { ledger, bodies },
+            hashers: Arc::new(Semaphore::new(cores)),
+            metrics,
+            on_wrong_bytes,
+        }))
+    }
+
+    /// Takes account of a body that is about to be answered; `cut` ends its connection.
+    ///
+    /// # Errors
+    /// [`ReadError::NoRoom`] when too much is in flight.
+    pub fn admit(&self, cut: CancellationToken) -> Result<BodyMeter, ReadError> {
+        self.0.room.bodies.admit(cut).map_err(|_| {
+            self.0.metrics.overload_refusal("bodies");
+            ReadError::NoRoom
+        })
+    }
+
+    /// How much of these spans lies here.
+    pub fn find(&self, source: &Source, spans: impl IntoIterator<Item = ByteSpan>) -> Found {
+        let (mut some, mut all) = (false, true);
+        for number in spans.into_iter().filter_map(Run::touched).flat_map(Run::blocks) {
+            let has = self.0.index.has(&source.block(number));
+            some |= has;
+            all &= has;
+            if some && !all {
+                return Found::Some;
+            }
+        }
+        if all { Found::All } else { Found::Nothing }
+    }
+
+    /// Reads a span. Its first bytes are verified and at hand when this returns; a failure until then is told here.
+    ///
+    /// # Errors
+    /// As [`ReadError`] says.
+    pub async fn open(&self, source: &Arc<Source>, span: ByteSpan) -> Result<Reader, ReadError> {
+        let opened = Reader::open(self, source, span).await;
+        opened.inspect_err(|error| {
+            if *error == ReadError::NoRoom {
+                self.0.metrics.overload_refusal("in-flight");
+            }
+        })
+    }
+
+    /// Counts a body that was opened.
+    pub fn opened(&self, came: &'static str) {
+        self.0.metrics.cache_lookup(came);
+    }
+
+    /// Whether blocks that are read for this span are kept.
+    pub fn keeps(&self, source: &Source, span: ByteSpan) -> bool {
+        Run::touched(span).is_some_and(|run| self.is_worth_keeping(run, source.length))
+    }
+
+    /// A store's stream cut into blocks, whose memory is counted.
+    pub fn cut(&self, stream: ByteStream) -> Intake {
+        self.intake(stream, None)
+    }
+
+    /// A place for blocks whose fingerprint is not known yet.
+    pub fn hoard(&self) -> Hoard {
+        self.0.index.hoard()
+    }
+
+    /// A link to this content was minted: while nobody has fetched it, its blocks stay as long as the claim lasts.
+    pub fn claim(&self, fingerprint: &Fingerprint, claim: Claim) -> bool {
+        self.0.index.claim(fingerprint, claim)
+    }
+
+    /// Keeps a manifest, here and in the catalog.
+    pub async fn keep_manifest(&self, manifest: Arc<Manifest>) {
+        self.0.manifests.keep(manifest).await;
+    }
+
+    /// What is done about once a second: slow readers are looked for, and claims that are over lapse. `revocations` is given when they have
+    /// changed since.
+    pub fn tick(&self, now: UnixTime, revocations: Option<&RevocationSet>) {
+        self.0.room.bodies.sweep();
+        self.0.index.lapse(|claim| claim.is_over(now, revocations));
+    }
+
+    /// What is held now.
+    pub fn state(&self) -> CacheState {
+        CacheState { kept: self.0.index.usage(), in_flight: self.0.room.ledger.used() }
+    }
+
+    pub(super) fn intake(&self, stream: ByteStream, at_hand: Option<Blank>) -> Intake {
+        Intake::new(stream, self.0.room.clone(), at_hand)
+    }
+
+    pub(super) fn index(&self) -> &Index {
+        &self.0.index
+    }
+
+    pub(super) fn flights(&self) -> &Flights {
+        &self.0.flights
+    }
+
+    pub(super) fn room(&self) -> &Room {
+        &self.0.room
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(super) fn manifest_wait(&self) -> Duration {
+        self.0.settings.manifest_wait
+    }
+
+    pub(super) async fn manifest(&self, source: &Source) -> Option<Arc<Manifest>> {
+        self.0.manifests.find(source.length, source.fingerprint).await
+    }
+
+    /// A run that would push out much of what others need streams through.
+    pub(super) fn is_worth_keeping(&self, run: Run, length: u64) -> bool {
+        run.span(length).is_some_and(|span| span.len() <= self.0.settings.memory / KEPT_SHARE)
+    }
+
+    /// Hashes a block beside the serving threads, or at once when that takes less than sending it there.
+    pub(super) async fn hash<R: Send + 'static>(
+        &self,
+        block: Block,
+        hash: impl FnOnce(&Block) -> R + Send + 'static,
+    ) -> Result<(Block, R), ReadError> {
+        if block.bytes().len() <= HASHED_AT_ONCE {
+            let result = hash(&block);
+            return Ok((block, result));
+        }
+        let place = Arc::clone(&self.0.hashers).acquire_owned().await.map_err(|_| ReadError::Lost)?;
+        let hashing = tokio::task::spawn_blocking(move || {
+            let result = hash(&block);
+            drop(place);
+            (block, result)
+        });
+        hashing.await.map_err(|_| ReadError::Lost)
+    }
+
+    pub(super) fn found_wrong_bytes(&self, source: &Source) {
+        self.0.metrics.verification_failure();
+        tracing::error!(store = %source.store, key = ?source.key, "the store gave other bytes than the fingerprint names; none of them were kept");
+        (self.0.on_wrong_bytes)(source);
+    }
+}
+
+/// A run of more than this share of the memory streams through.
+const KEPT_SHARE: u64 = 4;
+/// Blocks up to this many bytes are hashed where they are: it takes about 10 µs.
+const HASHED_AT_ONCE: usize = 32 * 1024;

@@ -1,0 +1,98 @@
+//! From a store's chunks to blocks: memory is taken before it is filled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Blank, Block, Bodies, Ledger, NoRoom, ReadError};
+use crate::origin::{ByteStream, OriginError};
+
+/// Where memory for blocks in flight is taken from.
+#[derive(Clone)]
+pub(super) struct Room {
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) bodies: Bodies,
+}
+
+impl Room {
+    /// Memory for a block at once, or nothing.
+    pub(super) fn take_now(&self, length: usize) -> Result<Blank, NoRoom> {
+        Blank::take(&self.ledger, length).or_else(|_| {
+            self.bodies.sweep();
+            Blank::take(&self.ledger, length)
+        })
+    }
+
+    /// Memory for a block. When there is none, `shed` is called, slow readers are looked for, and for a moment others are waited for.
+    async fn take(&self, length: usize, shed: impl Fn()) -> Result<Blank, NoRoom> {
+        let deadline = Instant::now() + ROOM_WAIT;
+        loop {
+            let freed = self.ledger.freed();
+            if let Ok(blank) = Blank::take(&self.ledger, length) {
+                return Ok(blank);
+            }
+            shed();
+            if let Ok(blank) = self.take_now(length) {
+                return Ok(blank);
+            }
+            timeout_at(deadline, freed).await.map_err(|_| NoRoom)?;
+        }
+    }
+}
+
+/// A store's stream, cut into blocks.
+pub struct Intake {
+    stream: ByteStream,
+    /// What came and found no place in the last block.
+    rest: Bytes,
+    room: Room,
+    /// Memory that was taken before there was a stream.
+    at_hand: Option<Blank>,
+}
+
+impl Intake {
+    pub(super) const fn new(stream: ByteStream, room: Room, at_hand: Option<Blank>) -> Self {
+        Self { stream, rest: Bytes::new(), room, at_hand }
+    }
+
+    /// The next `length` bytes as a block. `shed` is called when memory is short.
+    ///
+    /// # Errors
+    /// What the stream ends in, also when it ends early; [`ReadError::NoRoom`].
+    pub async fn next(&mut self, length: usize, shed: impl Fn()) -> Result<Block, ReadError> {
+        let mut blank = match self.at_hand.take() {
+            Some(blank) => blank,
+            None => self.room.take(length, shed).await.map_err(|_| ReadError::NoRoom)?,
+        };
+        loop {
+            blank.fill(&mut self.rest);
+            if blank.is_full() {
+                return Ok(blank.share());
+            }
+            self.rest = match self.stream.next().await {
+                Some(chunk) => chunk?,
+                None => return Err(OriginError::Unavailable("the body ended early".to_owned()).into()),
+            };
+        }
+    }
+
+    /// Whether the stream ends here, as it should.
+    ///
+    /// # Errors
+    /// What it ends in instead; [`ReadError::WrongBytes`] when it has more.
+    pub async fn end(mut self) -> Result<(), ReadError> {
+        while self.rest.is_empty() {
+            match self.stream.next().await {
+                Some(chunk) => self.rest = chunk?,
+                None => return Ok(()),
+            }
+        }
+        Err(ReadError::WrongBytes)
+    }
+}
+
+/// How long memory is waited for when too much is in flight.
+const ROOM_WAIT: Duration = Duration::from_secs(1);

@@ -1,0 +1,156 @@
+//! What flies: reads a run, compares each block, keeps it, shows it.
+//!
+//! The pilot is a task of ours, so no follower's leaving ends it while others are aboard. However it ends, by a panic too, the flight has an
+//! ending and leaves the list.
+
+use std::sync::Arc;
+
+use super::flight::{Aboard, Ending, Flight, Proof};
+use super::index::Hoard;
+use super::intake::Intake;
+use super::manifest::{Manifest, ManifestBuilder};
+use super::{Blank, Block, Cache, ReadError};
+
+/// The task of one flight.
+pub(super) struct Pilot {
+    cache: Cache,
+    flight: Arc<Flight>,
+    /// Whether its blocks are worth keeping; else it streams through.
+    keeps: bool,
+}
+
+impl Pilot {
+    /// Takes off, with memory for the first block in hand.
+    pub(super) fn take_off(cache: &Cache, flight: &Arc<Flight>, first: Blank) {
+        let keeps = cache.is_worth_keeping(flight.run, flight.source.length);
+        let pilot = Self { cache: cache.clone(), flight: Arc::clone(flight), keeps };
+        tokio::spawn(pilot.fly(first));
+    }
+
+    async fn fly(self, first: Blank) {
+        let mut landing = Landing { pilot: &self, ending: Ending::Lost };
+        let flown = match &self.flight.proof {
+            Proof::Manifest(manifest) => self.fly_by(manifest, first).await,
+            Proof::Building => self.build(first).await,
+        };
+        landing.ending = flown.unwrap_or_else(Ending::Failed);
+    }
+
+    async fn read(&self, first: Blank) -> Result<Intake, ReadError> {
+        let source = &self.flight.source;
+        // A flight's run lies within its content.
+        let span = self.flight.run.span(source.length).ok_or(ReadError::Lost)?;
+        let stream = source.origin.read(&source.key, &source.version, span).await?;
+        Ok(self.cache.intake(stream, Some(first)))
+    }
+
+    /// Each block is compared with its own value before anybody sees it.
+    async fn fly_by(&self, manifest: &Arc<Manifest>, first: Blank) -> Result<Ending, ReadError> {
+        let source = &self.flight.source;
+        let mut intake = self.read(first).await?;
+        for number in self.flight.run.blocks() {
+            if !self.may_go_on(number).await {
+                return Ok(Ending::Abandoned);
+            }
+            let block = intake.next(source.block_length(number), || self.flight.shed()).await?;
+            let block = self.verify(manifest, number, block).await?;
+            if self.keeps {
+                self.cache.index().keep(source.block(number), &block);
+            }
+            self.flight.show(block);
+        }
+        Ok(Ending::Completed)
+    }
+
+    async fn verify(&self, manifest: &Arc<Manifest>, number: u32, block: Block) -> Result<Block, ReadError> {
+        let manifest = Arc::clone(manifest);
+        let check = move |block: &Block| manifest.verify(number, block.bytes());
+        let (block, is_right) = self.cache.hash(block, check).await?;
+        if is_right { Ok(block) } else { Err(self.wrong_bytes()) }
+    }
+
+    /// Nobody knows the values of the blocks: they are computed here, and the last block is held back until all of them together are
+    /// known to be right.
+    async fn build(&self, first: Blank) -> Result<Ending, ReadError> {
+        let source = &self.flight.source;
+        let mut intake = self.read(first).await?;
+        let mut builder = ManifestBuilder::new(source.length);
+        let mut hoard = self.keeps.then(|| self.cache.index().hoard());
+        self.flight.keep_all(hoard.is_some());
+        let mut held_back = None;
+        for number in self.flight.run.blocks() {
+            if !self.may_go_on(number).await {
+                return Ok(Ending::Abandoned);
+            }
+            let block = intake.next(source.block_length(number), || self.flight.shed()).await?;
+            self.put_by(&mut hoard, number, &block);
+            let built = move |block: &Block| {
+                builder.push(block.bytes());
+                builder
+            };
+            let (block, pushed) = self.cache.hash(block, built).await?;
+            builder = pushed;
+            if let Some(before) = held_back.replace(block) {
+                self.flight.show(before);
+            }
+        }
+        intake.end().await?;
+        let manifest = builder.finish().filter(|manifest| manifest.fingerprint() == source.fingerprint);
+        let manifest = Arc::new(manifest.ok_or_else(|| self.wrong_bytes())?);
+        self.cache.keep_manifest(Arc::clone(&manifest)).await;
+        let _ = self.flight.built.set(manifest);
+        if let Some(hoard) = hoard {
+            hoard.keep(source.fingerprint);
+        }
+        held_back.into_iter().for_each(|last| self.flight.show(last));
+        Ok(Ending::Completed)
+    }
+
+    /// Puts a block by until it is known to be right, as long as there is room for that.
+    fn put_by(&self, hoard: &mut Option<Hoard>, number: u32, block: &Block) {
+        if hoard.as_mut().is_some_and(|hoard| !hoard.add(number, block)) {
+            *hoard = None;
+            self.flight.keep_all(false);
+        }
+    }
+
+    /// Waits until somebody needs this block, unless it is kept for those who come later; `false` when nobody ever will.
+    async fn may_go_on(&self, number: u32) -> bool {
+        loop {
+            let Aboard { followers, patient, furthest } = self.flight.aboard();
+            let is_building = matches!(self.flight.proof, Proof::Building);
+            if self.keeps || patient > 0 || (followers > 0 && number < furthest.saturating_add(AHEAD)) {
+                return true;
+            }
+            if followers == 0 {
+                // A manifest is worth finishing: a range that came too early will come again.
+                return is_building;
+            }
+            self.flight.moved.notified().await;
+        }
+    }
+
+    fn wrong_bytes(&self) -> ReadError {
+        self.cache.found_wrong_bytes(&self.flight.source);
+        ReadError::WrongBytes
+    }
+}
+
+/// Gives the flight its ending, and takes it off the list.
+struct Landing<'a> {
+    pilot: &'a Pilot,
+    ending: Ending,
+}
+
+impl Drop for Landing<'_> {
+    fn drop(&mut self) {
+        let Pilot { cache, flight, .. } = self.pilot;
+        cache.metrics().flight(self.ending.label());
+        // First off the list, so that whoever sees the ending does not find the flight there again.
+        cache.flights().land(flight);
+        flight.end(self.ending.clone());
+    }
+}
+
+/// How many blocks a flight whose blocks are not kept may be ahead of its fastest follower: half the window.
+const AHEAD: u32 = 8;

@@ -1,0 +1,206 @@
+//! One body: block by block, from the index where it lies there, else from a flight.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use futures_util::stream::try_unfold;
+
+use super::flight::{Ending, Flight, Follower, Proof, Sight};
+use super::flights::Joined;
+use super::pilot::Pilot;
+use super::source::{Run, Source};
+use super::{BLOCK, Block, Cache, Manifest, ReadError};
+use crate::value::ByteSpan;
+
+/// The bytes of one span on their way.
+pub struct Reader {
+    cache: Cache,
+    source: Arc<Source>,
+    span: ByteSpan,
+    /// What of its blocks is still to be read; `None` at the end.
+    needed: Option<Run>,
+    /// The first bytes, read before there was anybody to give them to.
+    at_hand: Option<Bytes>,
+    following: Option<Follower>,
+    /// Whether it follows, or followed, a flight that somebody else had begun.
+    collapsed: bool,
+    /// The flight that gave bytes which only its end proves.
+    unproven: Option<Follower>,
+    /// What proves each block, once it is known.
+    manifest: Option<Arc<Manifest>>,
+    /// Whether a lost flight was replaced already.
+    replaced: bool,
+}
+
+impl Reader {
+    /// Opens a span and reads its first block, so that a failure can still be told.
+    pub(super) async fn open(cache: &Cache, source: &Arc<Source>, span: ByteSpan) -> Result<Self, ReadError> {
+        let mut reader = Self {
+            cache: cache.clone(),
+            source: Arc::clone(source),
+            span,
+            needed: Run::touched(span),
+            at_hand: None,
+            following: None,
+            collapsed: false,
+            unproven: None,
+            manifest: None,
+            replaced: false,
+        };
+        reader.at_hand = reader.read().await?;
+        Ok(reader)
+    }
+
+    /// Whether its first block came from a read that another request had begun.
+    pub const fn is_collapsed(&self) -> bool {
+        self.collapsed
+    }
+
+    /// The bytes, in pieces of at most a block.
+    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, ReadError>> + Send {
+        try_unfold(self, |mut reader| async move { Ok(reader.next().await?.map(|bytes| (bytes, reader))) })
+    }
+
+    /// The next bytes; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
+        match self.at_hand.take() {
+            Some(bytes) => Ok(Some(bytes)),
+            None => self.read().await,
+        }
+    }
+
+    async fn read(&mut self) -> Result<Option<Bytes>, ReadError> {
+        let Some(needed) = self.needed else {
+            return Ok(None);
+        };
+        let number = needed.first;
+        let block = self.block(needed).await?;
+        self.needed = (number < needed.last).then(|| Run { first: number + 1, ..needed });
+        if self.needed.is_none() {
+            self.finish().await?;
+        }
+        Ok(Some(block.slice(self.within(number))))
+    }
+
+    /// Which bytes of a block belong to the span.
+    fn within(&self, number: u32) -> Range<usize> {
+        let start = u64::from(number) * BLOCK as u64;
+        let within = |offset: u64| usize::try_from(offset.saturating_sub(start)).unwrap_or(BLOCK).min(BLOCK);
+        within(self.span.first())..within(self.span.end())
+    }
+
+    /// Before the last bytes are given away, all that came before must be proven.
+    async fn finish(&mut self) -> Result<(), ReadError> {
+        if let Some(mut flight) = self.unproven.take() {
+            proven(flight.end().await)?;
+        }
+        if self.is_whole() {
+            self.cache.index().fetched(&self.source.fingerprint);
+        }
+        Ok(())
+    }
+
+    fn is_whole(&self) -> bool {
+        ByteSpan::whole(self.source.length) == Some(self.span)
+    }
+
+    /// The first block of `needed`, wherever it can be had.
+    async fn block(&mut self, needed: Run) -> Result<Block, ReadError> {
+        loop {
+            if let Some(block) = self.cache.index().get(&self.source.block(needed.first)) {
+                return Ok(block);
+            }
+            let Some(mut follower) = self.follow(needed).await? else { continue };
+            let is_building = matches!(follower.flight().proof, Proof::Building);
+            if is_building && !self.is_whole() {
+                self.await_manifest(follower).await?;
+                continue;
+            }
+            match follower.look(needed.first).await {
+                Sight::Block(block) => {
+                    self.keep_following(follower, is_building);
+                    return Ok(block);
+                }
+                Sight::Behind if is_building => self.await_manifest(follower).await?,
+                Sight::Behind => self.cache.metrics().left_behind(),
+                Sight::Ended(ending) => self.survive(ending)?,
+            }
+        }
+    }
+
+    /// A flight that gives the first block of `needed`; `None` when it lies in the index by now.
+    async fn follow(&mut self, needed: Run) -> Result<Option<Follower>, ReadError> {
+        if let Some(follower) = self.following.take().filter(|one| one.flight().run.contains(needed.first)) {
+            return Ok(Some(follower));
+        }
+        if self.manifest.is_none() {
+            self.manifest = self.cache.manifest(&self.source).await;
+        }
+        let (proof, run) = match &self.manifest {
+            Some(manifest) => (Proof::Manifest(Arc::clone(manifest)), needed),
+            None => (Proof::Building, self.source.all().ok_or(ReadError::Lost)?),
+        };
+        match self.cache.flights().join(&self.source, run, &proof, self.cache.index()) {
+            Joined::Kept => Ok(None),
+            Joined::Running(follower) => {
+                self.collapsed = true;
+                Ok(Some(follower))
+            }
+            Joined::New(follower) => self.take_off(follower.flight()).map(|()| Some(follower)),
+        }
+    }
+
+    /// Memory for the first block is taken before the store is asked for anything.
+    fn take_off(&self, flight: &Arc<Flight>) -> Result<(), ReadError> {
+        match self.cache.room().take_now(self.source.block_length(flight.run.first)) {
+            Ok(first) => {
+                Pilot::take_off(&self.cache, flight, first);
+                Ok(())
+            }
+            Err(_) => {
+                self.cache.flights().land(flight);
+                flight.end(Ending::Failed(ReadError::NoRoom));
+                self.cache.metrics().flight(ReadError::NoRoom.label());
+                Err(ReadError::NoRoom)
+            }
+        }
+    }
+
+    fn keep_following(&mut self, follower: Follower, is_building: bool) {
+        if is_building && self.unproven.is_none() {
+            self.unproven = Some(Follower::new(follower.flight()));
+        }
+        self.following = Some(follower);
+    }
+
+    /// Waits for the flight that builds the manifest.
+    async fn await_manifest(&mut self, mut follower: Follower) -> Result<(), ReadError> {
+        let limit = self.cache.manifest_wait();
+        let ending = tokio::time::timeout(limit, follower.end()).await.map_err(|_| ReadError::ManifestLate)?;
+        self.manifest = follower.flight().built.get().cloned();
+        self.survive(ending)
+    }
+
+    /// A flight ended before it gave what was needed. Whoever has bytes of it that nothing else proves cannot go on without it.
+    fn survive(&mut self, ending: Ending) -> Result<(), ReadError> {
+        match ending {
+            Ending::Completed => Ok(()),
+            Ending::Failed(error) => Err(error),
+            Ending::Lost | Ending::Abandoned if self.unproven.is_some() || self.replaced => Err(ReadError::Lost),
+            Ending::Lost | Ending::Abandoned => {
+                self.replaced = true;
+                Ok(())
+            }
+        }
+    }
+}
+
+fn proven(ending: Ending) -> Result<(), ReadError> {
+    match ending {
+        Ending::Completed => Ok(()),
+        Ending::Failed(error) => Err(error),
+        Ending::Lost | Ending::Abandoned => Err(ReadError::Lost),
+    }
+}
