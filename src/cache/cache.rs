@@ -141,8 +141,8 @@ impl Cache {
     }
 
     /// A link to this content was minted: while nobody has fetched it, its blocks stay as long as the claim lasts.
-    pub fn claim(&self, fingerprint: &Fingerprint, claim: Claim) -> bool {
-        self.0.index.claim(fingerprint, claim)
+    pub fn claim(&self, fingerprint: &Fingerprint, claim: impl FnOnce() -> Claim) {
+        self.0.index.claim(fingerprint, claim);
     }
 
     /// Keeps a manifest, here and in the catalog.
@@ -154,7 +154,7 @@ impl Cache {
     /// changed since.
     pub fn tick(&self, now: UnixTime, revocations: Option<&RevocationSet>) {
         self.0.room.bodies.sweep();
-        self.0.index.lapse(|claim| claim.is_over(now, revocations));
+        self.0.index.lapse(|claim| is_over(claim, now, revocations));
     }
 
     /// What is held now.
@@ -219,6 +219,14 @@ impl Cache {
         tracing::error!(store = %source.store, key = ?source.key, "the store gave other bytes than the fingerprint names; none of them were kept");
         (self.0.on_wrong_bytes)(source);
     }
+}
+
+/// Whether the link that a claim stands for has ended.
+fn is_over(claim: &Claim, now: UnixTime, revocations: Option<&RevocationSet>) -> bool {
+    let is_revoked = |set: &RevocationSet| {
+        claim.link.as_ref().is_some_and(|link| set.ending(link.id, link.key, &link.grant).is_some())
+    };
+    now >= claim.expires || revocations.is_some_and(is_revoked)
 }
 
 /// A run of more than this share of the memory streams through.

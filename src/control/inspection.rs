@@ -145,7 +145,7 @@ const fn reason(state: &LinkState) -> Option<&'static str> {
 fn would_be(found: &Inspection) -> Option<WouldBe> {
     let problem = match (&found.state, &found.object) {
         (LinkState::Denied(denial), _) => AssetError::Denied(denial.clone()).problem(),
-        (LinkState::Valid, Some(Err(error))) => AssetError::Origin(error.clone()).problem(),
+        (LinkState::Valid, Some(Err(error))) => AssetError::Read(error.clone().into()).problem(),
         (LinkState::Valid, Some(Ok(())) | None) => return Some(WouldBe { status: 200, code: None, detail: None }),
         (LinkState::NoProfile, _) => AssetError::Refused.problem(),
         (LinkState::NotALink, _) => return None,

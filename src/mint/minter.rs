@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moka::future::Cache;
+use moka::future::Cache as Memo;
 
 use super::check::{Checked, check};
 use super::reading::Reading;
@@ -26,7 +26,7 @@ struct Inner {
     parts: MinterParts,
     settings: MintSettings,
     /// What a store said of an object, believed for `fresh_for`; one question at a time for each object.
-    heads: Cache<(StoreName, ObjectKey), Arc<ObjectMeta>>,
+    heads: Memo<(StoreName, ObjectKey), Arc<ObjectMeta>>,
     reading: Arc<Reading>,
 }
 
@@ -80,7 +80,7 @@ pub struct MintPolicy {
 impl Minter {
     /// A minter of these parts, within these limits.
     pub fn new(parts: MinterParts, settings: MintSettings) -> Self {
-        let heads = Cache::builder().max_capacity(HEADS).time_to_live(settings.fresh_for).build();
+        let heads = Memo::builder().max_capacity(HEADS).time_to_live(settings.fresh_for).build();
         let reading = Arc::new(Reading::new(
             parts.known.clone(),
             parts.cache.clone(),

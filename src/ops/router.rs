@@ -14,6 +14,7 @@ use serde_json::json;
 use super::Readiness;
 use super::checks::{Check, Checks};
 use super::origin::Told;
+use crate::cache::Cache;
 use crate::catalog::Catalog;
 use crate::fetcher::Profiles;
 use crate::origin::{StoreCounters, Stores};
