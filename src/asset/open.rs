@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::delivery::Watched;
 use super::locate::Located;
 use super::{AssetBody, AssetError, DeliveryError, Permit};
-use crate::cache::{Cache, Found, ReadError, Reader, Source};
+use crate::cache::{Cache, Came, Found, ReadError, Reader, Source};
 use crate::http::Multipart;
 use crate::link::Revocations;
 use crate::origin::OriginError;
@@ -34,32 +34,6 @@ pub(super) struct Opener {
 pub(super) struct Opened {
     pub(super) body: AssetBody,
     pub(super) came: Came,
-}
-
-/// How a body came about, for `Cache-Status`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Came {
-    /// What of it lay in the cache.
-    pub(super) found: Found,
-    /// Whether it shares a read that another request had begun.
-    pub(super) collapsed: bool,
-    /// Whether what is read for it is kept.
-    pub(super) stored: bool,
-}
-
-impl Came {
-    /// Nothing had to be read.
-    pub(super) const HIT: Self = Self { found: Found::All, collapsed: false, stored: false };
-
-    /// A metric label.
-    const fn label(self) -> &'static str {
-        match self.found {
-            Found::All => "hit",
-            _ if self.collapsed => "joined",
-            Found::Some => "partial",
-            Found::Nothing => "miss",
-        }
-    }
 }
 
 impl Opener {
@@ -103,9 +77,9 @@ impl Opener {
     /// One span.
     pub(super) async fn part(self, span: ByteSpan) -> Result<Opened, AssetError> {
         let meter = self.cache.admit(self.cut.clone())?;
-        let found = self.cache.find(&self.source, [span]);
+        let came = self.cache.look(&self.source, [span]);
         let reader = self.open(span).await?;
-        let came = self.came(found, &reader, span);
+        let came = self.count(came, &reader);
         Ok(Opened { body: AssetBody::stream(self.watch(reader), span.len(), meter), came })
     }
 
@@ -117,9 +91,9 @@ impl Opener {
             return Ok(Opened { body: AssetBody::of(frame.closing()), came: Came::HIT });
         };
         let meter = self.cache.admit(self.cut.clone())?;
-        let found = self.cache.find(&self.source, parts.iter().map(|part| part.span));
+        let came = self.cache.look(&self.source, parts.iter().map(|part| part.span));
         let first = self.open(span).await?;
-        let came = self.came(found, &first, span);
+        let came = self.count(came, &first);
         let mut first = Some(self.watch(first));
         let parts = parts.into_iter().map(move |part| {
             let head = stream::once(async { Ok(part.head) });
@@ -139,22 +113,22 @@ impl Opener {
 
     /// Says what a GET would say, and reads nothing but, where the content does not lie in the cache, one byte of the store.
     pub(super) async fn probe(self, located: &Located) -> Result<Came, AssetError> {
-        let found = self.cache.find(&self.source, ByteSpan::whole(located.length));
-        if let (Found::Some | Found::Nothing, Some(first)) = (found, ByteSpan::within(0, 0, located.length)) {
+        let came = self.cache.look(&self.source, ByteSpan::whole(located.length));
+        if let (Found::Some | Found::Nothing, Some(first)) = (came.found, ByteSpan::within(0, 0, located.length)) {
             let Source { origin, key, version, .. } = self.source.as_ref();
-            origin.read(key, version, first).await.map_err(ReadError::Origin)?;
+            drop(origin.read(key, version, first).await.map_err(ReadError::Origin)?);
         }
-        Ok(Came { found, ..Came::HIT })
+        Ok(Came { collapsed: false, stored: false, ..came })
     }
 
     async fn open(&self, span: ByteSpan) -> Result<Reader, ReadError> {
         self.cache.open(&self.source, span).await
     }
 
-    fn came(&self, found: Found, reader: &Reader, span: ByteSpan) -> Came {
-        let stored = found != Found::All && self.cache.keeps(&self.source, span);
-        let came = Came { found, collapsed: reader.is_collapsed(), stored };
-        self.cache.opened(came.label());
+    /// Two that look at the same moment both see nobody reading, but only one of them begins.
+    fn count(&self, came: Came, reader: &Reader) -> Came {
+        let came = Came { collapsed: came.collapsed || reader.is_collapsed(), ..came };
+        self.cache.count(came);
         came
     }
 

@@ -8,9 +8,9 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use data_encoding::BASE64;
 
 use super::locate::Located;
-use super::open::{Came, Opened};
+use super::open::Opened;
 use super::{AssetBody, Permit};
-use crate::cache::Found;
+use crate::cache::{Came, Found};
 use crate::http::{Disposition, HttpDate, Multipart, content_disposition, content_range};
 use crate::link::{CachePolicy, Grant};
 use crate::media;

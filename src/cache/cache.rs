@@ -13,7 +13,7 @@ use super::intake::{Intake, Room};
 use super::manifest::Manifest;
 use super::reader::Reader;
 use super::source::{Run, Source};
-use super::{Blank, Block, BodyMeter, Bodies, CacheSettings, Ledger, Manifests, ReadError};
+use super::{Blank, Block, Bodies, BodyMeter, CacheSettings, Came, Found, Ledger, Manifests, ReadError};
 use crate::catalog::Catalog;
 use crate::link::RevocationSet;
 use crate::origin::ByteStream;
@@ -38,17 +38,6 @@ struct Inner {
 
 /// Told of each source that gave other bytes than its fingerprint names.
 pub type OnWrongBytes = Box<dyn Fn(&Source) + Send + Sync>;
-
-/// How much of what a body needs lies in the cache when it is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// All of it.
-    All,
-    /// Some of it.
-    Some,
-    /// None of it.
-    Nothing,
-}
 
 /// What the cache holds and has done so far.
 #[derive(Clone, Copy, Debug)]
@@ -93,18 +82,26 @@ impl Cache {
         })
     }
 
-    /// How much of these spans lies here.
-    pub fn find(&self, source: &Source, spans: impl IntoIterator<Item = ByteSpan>) -> Found {
-        let (mut some, mut all) = (false, true);
-        for number in spans.into_iter().filter_map(Run::touched).flat_map(Run::blocks) {
-            let has = self.0.index.has(&source.block(number));
-            some |= has;
-            all &= has;
-            if some && !all {
-                return Found::Some;
-            }
+    /// How a body of these spans would come about now.
+    pub fn look(&self, source: &Source, spans: impl IntoIterator<Item = ByteSpan>) -> Came {
+        let (mut some, mut all, mut collapsed, mut stored) = (false, true, false, true);
+        for run in spans.into_iter().filter_map(Run::touched) {
+            let has = |number| self.0.index.has(&source.block(number));
+            some = some || run.blocks().any(has);
+            all = all && run.blocks().all(has);
+            collapsed = collapsed || self.0.flights.are_reading(source, run);
+            stored = stored && self.is_worth_keeping(run, source.length);
         }
-        if all { Found::All } else { Found::Nothing }
+        match (some, all) {
+            (_, true) => Came::HIT,
+            (true, false) => Came { found: Found::Some, collapsed, stored },
+            (false, false) => Came { found: Found::Nothing, collapsed, stored },
+        }
+    }
+
+    /// Counts a body that came about so.
+    pub fn count(&self, came: Came) {
+        self.0.metrics.cache_lookup(came.label());
     }
 
     /// Reads a span. Its first bytes are verified and at hand when this returns; a failure until then is told here.
@@ -118,16 +115,6 @@ impl Cache {
                 self.0.metrics.overload_refusal("in-flight");
             }
         })
-    }
-
-    /// Counts a body that was opened.
-    pub fn opened(&self, came: &'static str) {
-        self.0.metrics.cache_lookup(came);
-    }
-
-    /// Whether blocks that are read for this span are kept.
-    pub fn keeps(&self, source: &Source, span: ByteSpan) -> bool {
-        Run::touched(span).is_some_and(|run| self.is_worth_keeping(run, source.length))
     }
 
     /// A store's stream cut into blocks, whose memory is counted.

@@ -48,6 +48,13 @@ impl Flights {
         Joined::New(Follower::new(&flight))
     }
 
+    /// Whether any of these blocks of `source` is being read.
+    pub(super) fn are_reading(&self, source: &Source, run: Run) -> bool {
+        let list = self.list();
+        let reads = |flight: &Arc<Flight>| flight.source.is(source) && flight.run.meets(run);
+        list.get(&source.fingerprint).is_some_and(|flights| flights.iter().any(reads))
+    }
+
     /// Takes a flight off the list.
     pub(super) fn land(&self, flight: &Arc<Flight>) {
         let mut list = self.list();

@@ -9,6 +9,7 @@
 mod bodies;
 #[expect(clippy::module_inception, reason = "the room's main type has the room's name")]
 mod cache;
+mod came;
 mod error;
 mod flight;
 mod flights;
@@ -17,13 +18,17 @@ mod intake;
 mod manifest;
 mod manifests;
 mod memory;
+mod pace;
 mod pilot;
 mod reader;
 mod settings;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub use bodies::{Bodies, BodyMeter};
-pub use cache::{Cache, CacheState, Found, OnWrongBytes};
+pub use cache::{Cache, CacheState, OnWrongBytes};
+pub use came::{Came, Found};
 pub use error::ReadError;
 pub use index::{BlockKey, Claim, ClaimLink, Hoard, Index, Usage};
 pub use intake::Intake;

@@ -73,6 +73,10 @@ impl Run {
         self.first <= number && number <= self.last
     }
 
+    pub(super) const fn meets(self, other: Self) -> bool {
+        self.first <= other.last && other.first <= self.last
+    }
+
     pub(super) fn blocks(self) -> impl Iterator<Item = u32> {
         self.first..=self.last
     }

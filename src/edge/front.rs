@@ -88,7 +88,7 @@ impl Edge {
         if !is_link {
             return Ok((robots(method), "robots"));
         }
-        let request = AssetRequest { path, method, headers, client };
+        let request = AssetRequest { path, method, headers, client, cut: &tokio_util::sync::CancellationToken::new() };
         match self.0.assets.answer(&request, story).await {
             Ok(response) if response.status() == StatusCode::NOT_MODIFIED => Ok((response, "not-modified")),
             Ok(response) => Ok((response, SERVED)),
