@@ -6,9 +6,12 @@
 //! What always holds: every byte of block memory is counted once, from the moment it is taken until its last holder lets go of it; room is made before
 //! it is taken; and past a ceiling there is an error, never growth.
 
+mod bodies;
 mod memory;
+mod pace;
 mod settings;
 
+pub use bodies::{Bodies, BodyMeter};
 pub use memory::{Blank, Block, Charge, Ledger, NoRoom};
 pub use settings::CacheSettings;
 
