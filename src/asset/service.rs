@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{HeaderMap, Response};
+use tokio_util::sync::CancellationToken;
 
 use super::believe::believe;
 use super::locate::{Located, locate};
@@ -56,6 +57,8 @@ pub struct AssetRequest<'a> {
     pub headers: &'a HeaderMap,
     /// Where the fetcher is.
     pub client: ClientAddr,
+    /// Cuts the connection that it came on.
+    pub cut: &'a CancellationToken,
 }
 
 /// What became known of a request on its way, for whoever accounts for it.

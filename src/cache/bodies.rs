@@ -64,7 +64,8 @@ struct Slow {
 }
 
 impl Bodies {
-    /// No bodies yet. They are charged to `ledger`, and while it is short, those whose readers take fewer than `min_rate` bytes per second are cut.
+    /// No bodies yet. They are charged to `ledger`; while it is short, those whose readers take fewer than `min_rate` bytes per second
+    /// are cut.
     pub fn new(ledger: Arc<Ledger>, min_rate: u64, metrics: Arc<Metrics>) -> Self {
         Self(Arc::new(Shared { ledger, min_rate, metrics, open: Mutex::default() }))
     }
