@@ -3,6 +3,8 @@
 //! A link that did not open learns nothing but that: every such reason has the same face. Only the holder of a link of ours learns
 //! more, and even then never where our storage is or what it said.
 
+use std::time::Duration;
+
 use ::http::StatusCode;
 use ::http::header::CONTENT_RANGE;
 
@@ -26,6 +28,8 @@ pub enum AssetError {
     },
     /// The store gave no bytes.
     Origin(OriginError),
+    /// There is no room in memory for the bytes now.
+    Overloaded,
 }
 
 impl From<OriginError> for AssetError {
@@ -45,6 +49,7 @@ impl AssetError {
             Self::Origin(OriginError::NotFound | OriginError::Changed) => "content-changed",
             Self::Origin(OriginError::Timeout(_)) => "origin-timeout",
             Self::Origin(_) => "origin-failed",
+            Self::Overloaded => "overloaded",
         }
     }
 
@@ -69,6 +74,9 @@ impl AssetError {
                 .because(format!("The asset has {length} bytes, and none of them is in the range."))
                 .with_field(CONTENT_RANGE, content_range_unsatisfied(*length)),
             Self::Origin(error) => origin_problem(error),
+            Self::Overloaded => OVERLOADED
+                .because("There is no room for another download now. Try again in a second.")
+                .with_retry_after(COME_AGAIN),
         }
     }
 }
@@ -99,6 +107,10 @@ const RANGE_UNSATISFIABLE: ProblemKind =
     ProblemKind::new(StatusCode::RANGE_NOT_SATISFIABLE, "range-unsatisfiable", "The range cannot be satisfied");
 const ORIGIN_TIMEOUT: ProblemKind =
     ProblemKind::new(StatusCode::GATEWAY_TIMEOUT, "origin-timeout", "The storage did not answer in time");
+const OVERLOADED: ProblemKind =
+    ProblemKind::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "The gateway has no room now");
+/// Blocks in flight are given back within fractions of a second, unless readers are slow; those are cut about once a second.
+const COME_AGAIN: Duration = Duration::from_secs(1);
 /// The storage could not be read.
 pub const ORIGIN_FAILED: ProblemKind =
     ProblemKind::new(StatusCode::BAD_GATEWAY, "origin-failed", "The storage could not be read");
@@ -115,3 +127,37 @@ pub const METHOD_NOT_ALLOWED: ProblemKind =
 /// The method is not known.
 pub const NOT_IMPLEMENTED: ProblemKind =
     ProblemKind::new(StatusCode::NOT_IMPLEMENTED, "not-implemented", "The method is not known");
+
+#[cfg(test)]
+mod tests {
+    use ::http::header::RETRY_AFTER;
+
+    use super::*;
+    use crate::link::InvalidReason;
+
+    #[test]
+    fn every_error_has_its_problem_and_its_label() {
+        let origin = AssetError::Origin;
+        for (error, status, code, label, retry_after) in [
+            (AssetError::Denied(Denial::Invalid(InvalidReason::Shape)), 403, "link-invalid", "shape", None),
+            (AssetError::Refused, 403, "fetcher-refused", "fetcher", None),
+            (AssetError::PreconditionFailed, 412, "precondition-failed", "precondition-failed", None),
+            (AssetError::RangeUnsatisfiable { length: 5 }, 416, "range-unsatisfiable", "range-unsatisfiable", None),
+            (origin(OriginError::NotFound), 410, "content-changed", "content-changed", None),
+            (origin(OriginError::Changed), 410, "content-changed", "content-changed", None),
+            (origin(OriginError::Failed("secret".to_owned())), 502, "origin-failed", "origin-failed", None),
+            (AssetError::Overloaded, 503, "overloaded", "overloaded", Some("1")),
+        ] {
+            assert_eq!(error.label(), label, "{error:?}");
+            let problem = error.problem();
+            assert_eq!(problem.kind().code(), code, "{error:?}");
+            let (found, fields, body) = problem.into_answer();
+            assert_eq!(found.as_u16(), status, "{error:?}");
+            assert_eq!(fields.get(RETRY_AFTER).map(|value| value.to_str().unwrap()), retry_after, "{error:?}");
+            assert!(!String::from_utf8_lossy(&body).contains("secret"), "the store's words stay with us");
+        }
+        let told = AssetError::Overloaded.problem().to_json().to_string();
+        assert!(told.contains("Try again in a second."), "{told}");
+        assert!(AssetError::Overloaded.is_of_ours());
+    }
+}
