@@ -19,6 +19,7 @@ use hallpass::value::Live;
 use http::header::{IF_NONE_MATCH, RANGE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
 
 use crate::samples::{META_AGENT, Memory, STORE, clock, grant, path_of, seals, tampered, with_token};
 
@@ -42,13 +43,14 @@ struct Case {
     path: String,
     method: Retrieval,
     headers: HeaderMap,
+    cut: CancellationToken,
     expected: u16,
 }
 
 impl Case {
     async fn ask(&self, assets: &Assets) -> u16 {
-        let request =
-            AssetRequest { path: &self.path, method: self.method, headers: &self.headers, client: somewhere() };
+        let (path, headers) = (&self.path, &self.headers);
+        let request = AssetRequest { path, method: self.method, headers, client: somewhere(), cut: &self.cut };
         let mut story = Story::default();
         match assets.answer(black_box(&request), &mut story).await {
             Ok(response) => black_box(response).status().as_u16(),
@@ -69,7 +71,7 @@ fn cases(path: &str) -> Vec<Case> {
     let etag = format!("\"b3-{}\"", grant().fingerprint.half());
     let case = |name, path: String, fields: &[(HeaderName, &str)], expected| {
         let headers = from_meta(fields);
-        Case { name, path, method: Retrieval::Get, headers, expected }
+        Case { name, path, method: Retrieval::Get, headers, cut: CancellationToken::new(), expected }
     };
     let link = || path.to_owned();
     let past = format!("bytes={}", "99999-,".repeat(16_000 / 7));

@@ -82,8 +82,8 @@ impl Gateway {
         let front = move |info: PeerInfo| {
             let edge = edge.clone();
             service_fn(move |request| {
-                let edge = edge.clone();
-                async move { Ok::<_, Infallible>(edge.handle(request, info.peer).await) }
+                let (edge, info) = (edge.clone(), info.clone());
+                async move { Ok::<_, Infallible>(edge.handle(request, info.peer, &info.cut).await) }
             })
         };
         let listeners = vec![

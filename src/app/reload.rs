@@ -117,3 +117,30 @@ fn waiting(old: &Settings, new: &Settings) -> Vec<&'static str> {
 fn content(file: &Path) -> Option<blake3::Hash> {
     std::fs::read(file).ok().map(|bytes| blake3::hash(&bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_only_at_the_start_is_named_when_it_changes() {
+        let read = |more: &str| {
+            let text = format!("public_origin = 'https://a'\nstores.media = {{ kind = 'local', root = 'm' }}\n{more}");
+            Settings::from_toml(&text, &BTreeMap::new(), Path::new("/")).unwrap()
+        };
+        let old = read("");
+        assert!(waiting(&old, &read("stores.more = { kind = 'local', root = 'n' }")).is_empty());
+        for (more, named) in [
+            ("listen.public = '127.0.0.1:1'", "listen.public"),
+            ("links.ttl_max = '40m'", "links"),
+            ("mint.first_reads = 3", "mint"),
+            ("limits.drain = '1s'", "limits"),
+            ("cache.memory = '1GiB'", "cache"),
+            ("cache.min_rate = 0", "cache"),
+            ("catalog.link_days = 1", "catalog"),
+            ("log.access = 'off'", "log"),
+        ] {
+            assert_eq!(waiting(&old, &read(more)), [named], "{more}");
+        }
+    }
+}

@@ -3,8 +3,10 @@
 //! A link that did not open learns nothing but that: every such reason has the same face. Only the holder of a link of ours learns
 //! more, and even then never where our storage is or what it said.
 
-use ::http::header::{CONTENT_RANGE, RETRY_AFTER};
-use ::http::{HeaderValue, StatusCode};
+use std::time::Duration;
+
+use ::http::StatusCode;
+use ::http::header::CONTENT_RANGE;
 
 use crate::http::{Problem, ProblemKind, content_range_unsatisfied};
 use crate::link::Denial;
@@ -85,8 +87,8 @@ fn read_problem(error: &ReadError) -> Problem {
             ORIGIN_FAILED.because("The storage could not be read. Try again.")
         }
         ReadError::NoRoom => OVERLOADED
-            .because("Too many downloads are under way. Try again in a second.")
-            .with_field(RETRY_AFTER, HeaderValue::from_static("1")),
+            .because("There is no room for another download now. Try again in a second.")
+            .with_retry_after(COME_AGAIN),
     }
 }
 
@@ -102,9 +104,10 @@ const RANGE_UNSATISFIABLE: ProblemKind =
     ProblemKind::new(StatusCode::RANGE_NOT_SATISFIABLE, "range-unsatisfiable", "The range cannot be satisfied");
 const ORIGIN_TIMEOUT: ProblemKind =
     ProblemKind::new(StatusCode::GATEWAY_TIMEOUT, "origin-timeout", "The storage did not answer in time");
-/// Over a limit.
 const OVERLOADED: ProblemKind =
-    ProblemKind::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Too much is going on at once");
+    ProblemKind::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "The gateway has no room now");
+/// Blocks in flight are given back within fractions of a second, unless readers are slow; those are cut about once a second.
+const COME_AGAIN: Duration = Duration::from_secs(1);
 /// The storage could not be read.
 pub const ORIGIN_FAILED: ProblemKind =
     ProblemKind::new(StatusCode::BAD_GATEWAY, "origin-failed", "The storage could not be read");

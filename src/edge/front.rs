@@ -9,6 +9,7 @@ use ::http::{HeaderValue, Request, Response, StatusCode};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use ipnet::IpNet;
+use tokio_util::sync::CancellationToken;
 
 use super::Hosts;
 use super::account::{Account, AccountedBody, SERVED};
@@ -52,11 +53,16 @@ impl Edge {
         Self(Arc::new(parts))
     }
 
-    /// Answers one request from `peer`.
-    pub async fn handle<B>(&self, request: Request<B>, peer: SocketAddr) -> Response<AccountedBody> {
+    /// Answers one request from `peer`, whose connection is cut by `cut`.
+    pub async fn handle<B>(
+        &self,
+        request: Request<B>,
+        peer: SocketAddr,
+        cut: &CancellationToken,
+    ) -> Response<AccountedBody> {
         let client = self.client_of(&request, peer);
         let mut account = Account::open(&self.0, &request, client);
-        let answering = AssertUnwindSafe(self.answer(&request, client, &mut account.story)).catch_unwind();
+        let answering = AssertUnwindSafe(self.answer(&request, client, cut, &mut account.story)).catch_unwind();
         let (response, outcome) = match answering.await {
             Ok(Ok(answer)) => answer,
             Ok(Err(problem)) => told(told_of(problem, request.headers())),
@@ -75,7 +81,13 @@ impl Edge {
         client_address(PeerAddr::new(peer), forwarded, &self.0.trusted_proxies.get())
     }
 
-    async fn answer<B>(&self, request: &Request<B>, client: ClientAddr, story: &mut Story) -> Result<Answer, Problem> {
+    async fn answer<B>(
+        &self,
+        request: &Request<B>,
+        client: ClientAddr,
+        cut: &CancellationToken,
+        story: &mut Story,
+    ) -> Result<Answer, Problem> {
         let headers = request.headers();
         check_host(request.uri(), headers, &self.0.hosts.get())?;
         let path = request.uri().path();
@@ -88,7 +100,7 @@ impl Edge {
         if !is_link {
             return Ok((robots(method), "robots"));
         }
-        let request = AssetRequest { path, method, headers, client, cut: &tokio_util::sync::CancellationToken::new() };
+        let request = AssetRequest { path, method, headers, client, cut };
         match self.0.assets.answer(&request, story).await {
             Ok(response) if response.status() == StatusCode::NOT_MODIFIED => Ok((response, "not-modified")),
             Ok(response) => Ok((response, SERVED)),

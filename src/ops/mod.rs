@@ -5,6 +5,7 @@
 //!
 //! Imports `value`, `telemetry`, `fetcher`, `origin` and `catalog`.
 
+mod cache;
 mod checks;
 mod origin;
 mod readiness;

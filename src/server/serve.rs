@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
+use tokio_util::sync::CancellationToken;
 
 use super::connection::{self, Connection, Ending};
 use super::drain::Schedule;
@@ -35,13 +36,15 @@ pub struct ConnectionLimits {
     pub max_headers: usize,
 }
 
-/// The two ends of a connection, from which its service is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a connection's service is made from: its two ends, and the way to cut it.
+#[derive(Clone, Debug)]
 pub struct PeerInfo {
     /// The other end of the socket: a proxy or the client. Only the fetcher room makes a client's address of it.
     pub peer: SocketAddr,
     /// Our end.
     pub local: SocketAddr,
+    /// Cancelled, it drops the connection at once with all that is queued on it: no body ends cleanly by it.
+    pub cut: CancellationToken,
 }
 
 impl Default for ConnectionLimits {
@@ -172,8 +175,12 @@ mod tests {
         async fn start(limits: ConnectionLimits) -> Self {
             let listener = Listener::bind("public", "127.0.0.1:0".parse().unwrap()).await.unwrap();
             let (addr, drain, metrics) = (listener.local_addr().unwrap(), Drain::new(), Arc::new(Metrics::new()));
-            let make =
-                |info: PeerInfo| service_fn(move |request| async move { Ok::<_, Infallible>(answer(&request, info)) });
+            let make = |info: PeerInfo| {
+                service_fn(move |request| {
+                    let info = info.clone();
+                    async move { Ok::<_, Infallible>(answer(&request, &info)) }
+                })
+            };
             let end = tokio::spawn(serve(listener, limits, make, Arc::clone(&metrics), drain.clone()));
             Self { addr, drain, metrics, end }
         }
@@ -228,7 +235,7 @@ mod tests {
         }
     }
 
-    fn answer(request: &Request<Incoming>, info: PeerInfo) -> Answer {
+    fn answer(request: &Request<Incoming>, info: &PeerInfo) -> Answer {
         let body = match request.uri().path() {
             "/peer" => whole(format!("{}>{};", info.peer, info.local)),
             "/panic" => panic!("s3cr3t"),
