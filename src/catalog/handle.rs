@@ -1,7 +1,7 @@
 //! The catalog's handle: what the rest of the house sees of the database.
 //!
-//! Methods that give back `Result` wait for the database, at most `answer_max`. `remember`, `record_mint` and `record_fetch`
-//! give back nothing and never wait; [`Catalog::counters`] tells what became of them.
+//! Methods that give back `Result` wait for the database, at most `answer_max`. `remember`, `keep_manifest`, `record_mint` and
+//! `record_fetch` give back nothing and never wait; [`Catalog::counters`] tells what became of them.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use super::queue::{Cutoffs, Job, Queued, Record, Reply, Tally};
+use super::queue::{Cutoffs, Job, ManifestRecord, Queued, Record, Reply, Tally};
 use super::record::{
     FetchRecord, KnownObject, LinkRecord, MintRecord, NewRevocation, Pruned, RevocationRecord, RevocationsState,
     WhichRevocations,
@@ -19,7 +19,7 @@ use super::record::{
 use super::sqlite::Reader;
 use super::writer::WriterTask;
 use super::{CatalogCounters, CatalogError, CatalogSettings, sqlite};
-use crate::value::{ClientName, Clock, ObjectKey, ObjectVersion, StoreName};
+use crate::value::{ClientName, Clock, Fingerprint, ObjectKey, ObjectVersion, StoreName};
 
 /// The open catalog. Clones share it; when the last one is dropped, what is queued is still written, but nobody waits for it:
 /// a graceful stop calls [`Catalog::close`].
@@ -71,8 +71,6 @@ impl Catalog {
     }
 
     /// Queues what was learned about an object.
-    ///
-    /// A manifest that is already kept for the same content stays when `object` brings none.
     pub fn remember(&self, object: KnownObject) {
         self.queue(Record::Object(Box::new(object)));
     }
@@ -91,6 +89,17 @@ impl Catalog {
     ) -> Result<bool, CatalogError> {
         let (store, key, version) = (store.clone(), key.clone(), version.clone());
         self.0.requests.ask(|reply| Job::Forget(store, key, version, reply)).await
+    }
+
+    /// The manifest of this content, as it was given to [`Catalog::keep_manifest`]; whoever asks proves it. One that is still queued is not
+    /// seen.
+    pub async fn manifest(&self, fingerprint: &Fingerprint) -> Result<Option<Vec<u8>>, CatalogError> {
+        self.in_time(self.0.reader.manifest(fingerprint)).await
+    }
+
+    /// Queues the manifest of a content, whichever objects hold it; it takes the place of an older one.
+    pub fn keep_manifest(&self, fingerprint: Fingerprint, manifest: Vec<u8>) {
+        self.queue(Record::Manifest(Box::new(ManifestRecord { fingerprint, bytes: manifest })));
     }
 
     /// Queues a mint. Never waits; it may be written 100 ms later, and is lost in a crash before that.

@@ -1,4 +1,4 @@
-//! What must survive a restart: known objects, minted links, revocations and fetches.
+//! What must survive a restart: known objects, manifests, minted links, revocations and fetches.
 //!
 //! One [`Catalog`] stands before one database. Everything that writes goes through one writer task, so writes have one order
 //! and never wait for each other's locks; reads use a small pool of read-only connections. Two promises, and they differ:

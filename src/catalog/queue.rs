@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::CatalogError;
 use super::record::{FetchRecord, KnownObject, LinkRecord, MintRecord, NewRevocation, Pruned, RevocationRecord};
-use crate::value::{ClientName, ObjectKey, ObjectVersion, StoreName, UnixTime};
+use crate::value::{ClientName, Fingerprint, ObjectKey, ObjectVersion, StoreName, UnixTime};
 
 /// What became of the records so far. `queued` = written + given up + waiting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,8 +33,16 @@ pub struct CatalogCounters {
 #[derive(Debug)]
 pub(super) enum Record {
     Object(Box<KnownObject>),
+    Manifest(Box<ManifestRecord>),
     Mint(Box<MintRecord>),
     Fetch(Box<FetchRecord>),
+}
+
+/// The manifest of one content.
+#[derive(Debug)]
+pub(super) struct ManifestRecord {
+    pub(super) fingerprint: Fingerprint,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Record {
@@ -42,7 +50,8 @@ impl Record {
     fn weight(&self) -> usize {
         FIXED_BYTES
             + match self {
-                Self::Object(o) => o.facts.len() + o.manifest.as_ref().map_or(0, Vec::len),
+                Self::Object(o) => o.facts.len(),
+                Self::Manifest(m) => m.bytes.len(),
                 Self::Mint(m) => m.key.as_str().len() + m.reference.as_ref().map_or(0, String::len),
                 Self::Fetch(f) => f.agent.len() + f.client_address.len() + f.range.as_ref().map_or(0, String::len),
             }

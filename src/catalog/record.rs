@@ -29,8 +29,6 @@ pub struct KnownObject {
     pub facts_format: u32,
     /// When this content was first read under this version.
     pub first_seen: UnixTime,
-    /// The blocks' subtree values, where they were kept.
-    pub manifest: Option<Vec<u8>>,
 }
 
 /// One minted link: its grant, and who asked for it.

@@ -123,7 +123,6 @@ fn write_record(id: &ObjectId, known: &Known, clock: &Clock) -> Result<KnownObje
         facts: serde_json::to_string(&known.facts)?,
         facts_format: Facts::FORMAT,
         first_seen: clock.now(),
-        manifest: None,
     })
 }
 

@@ -59,7 +59,6 @@ fn object(key: &str, content: &[u8]) -> KnownObject {
         facts: "{\"kind\":\"jpeg\"}".into(),
         facts_format: 1,
         first_seen: at(NOW),
-        manifest: None,
     }
 }
 
@@ -120,11 +119,12 @@ fn revocation(kind: &str, value: &str) -> NewRevocation {
 #[tokio::test]
 async fn everything_survives_a_restart() {
     let dir = tempfile::tempdir().unwrap();
-    let known = KnownObject { manifest: Some(vec![0, 1, 255]), ..object("a.jpg", b"abc") };
+    let known = object("a.jpg", b"abc");
     let plain =
         MintRecord { reference: None, name: None, header: None, last_modified: None, unique: true, ..mint("lnk_b") };
     let first = open(&dir).await;
     first.remember(known.clone());
+    first.keep_manifest(known.fingerprint, vec![0, 1, 255]);
     first.record_mint(mint("lnk_a"));
     first.record_mint(plain.clone());
     first.record_fetch(fetch("lnk_a", 1));
@@ -133,7 +133,8 @@ async fn everything_survives_a_restart() {
     first.close().await.unwrap();
 
     let again = open(&dir).await;
-    assert_eq!(again.known(&known.store, &known.key, &known.version).await.unwrap(), Some(known));
+    assert_eq!(again.known(&known.store, &known.key, &known.version).await.unwrap(), Some(known.clone()));
+    assert_eq!(again.manifest(&known.fingerprint).await.unwrap(), Some(vec![0, 1, 255]));
     assert_eq!(again.link("lnk_a").await.unwrap().unwrap().mint, mint("lnk_a"));
     assert_eq!(again.link("lnk_b").await.unwrap().unwrap().mint, plain);
     assert_eq!(again.link("lnk_c").await.unwrap(), None);
@@ -302,21 +303,88 @@ async fn a_link_minted_again_is_counted_once_per_mint() {
 }
 
 #[tokio::test]
-async fn a_manifest_stays_until_the_content_changes() {
+async fn other_content_under_one_version_is_first_seen_when_it_changed() {
     let dir = tempfile::tempdir().unwrap();
     let catalog = open(&dir).await;
-    let with = KnownObject { manifest: Some(vec![1; 64]), ..object("a", b"one") };
+    let first = object("a", b"one");
     let later = KnownObject { facts: "{}".into(), facts_format: 2, first_seen: at(NOW + 9), ..object("a", b"one") };
-    let known = async || catalog.known(&with.store, &with.key, &with.version).await.unwrap();
+    let known = async || catalog.known(&first.store, &first.key, &first.version).await.unwrap();
 
-    catalog.remember_now(with.clone()).await.unwrap();
+    catalog.remember_now(first.clone()).await.unwrap();
     catalog.remember_now(later.clone()).await.unwrap();
-    let merged = KnownObject { manifest: with.manifest.clone(), first_seen: with.first_seen, ..later };
-    assert_eq!(known().await, Some(merged));
+    assert_eq!(known().await, Some(KnownObject { first_seen: first.first_seen, ..later }));
 
     let other = KnownObject { first_seen: at(NOW + 20), ..object("a", b"two") };
     catalog.remember_now(other.clone()).await.unwrap();
-    assert_eq!(known().await, Some(other), "no old manifest under a new fingerprint");
+    assert_eq!(known().await, Some(other));
+}
+
+#[tokio::test]
+async fn a_manifest_belongs_to_its_content_and_to_no_object() {
+    let dir = tempfile::tempdir().unwrap();
+    let catalog = open(&dir).await;
+    let (one, two) = (Fingerprint::of(b"one"), Fingerprint::of(b"two"));
+    assert_eq!(catalog.manifest(&one).await.unwrap(), None);
+    catalog.keep_manifest(one, vec![1; 64]);
+    catalog.keep_manifest(two, Vec::new());
+    catalog.flush().await.unwrap();
+    assert_eq!(catalog.manifest(&one).await.unwrap(), Some(vec![1; 64]));
+    assert_eq!(catalog.manifest(&two).await.unwrap(), Some(Vec::new()));
+    assert_eq!(catalog.manifest(&Fingerprint::of(b"three")).await.unwrap(), None);
+
+    let object = object("a", b"one");
+    catalog.remember_now(object.clone()).await.unwrap();
+    catalog.forget(&object.store, &object.key, &object.version).await.unwrap();
+    assert_eq!(catalog.manifest(&one).await.unwrap(), Some(vec![1; 64]), "other objects may hold that content");
+
+    catalog.keep_manifest(one, vec![2; 96]);
+    catalog.flush().await.unwrap();
+    assert_eq!(catalog.manifest(&one).await.unwrap(), Some(vec![2; 96]), "the newer one mends a damaged one");
+    assert_eq!(count(&file(&dir), "manifests").await, 2);
+}
+
+#[tokio::test]
+async fn a_catalog_of_the_first_schema_keeps_its_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(file(&dir), b"").unwrap();
+    let (with, without) = (object("a", b"with"), object("b", b"without"));
+    let mut old = stranger(&file(&dir)).await;
+    sqlx::raw_sql(include_str!("../../src/catalog/sqlite/schema_1.sql")).execute(&mut old).await.unwrap();
+    sqlx::raw_sql("PRAGMA application_id = 0x48616c6c; PRAGMA user_version = 1").execute(&mut old).await.unwrap();
+    for (known, manifest) in [(&with, Some(vec![7_u8; 64])), (&without, None)] {
+        let insert = "INSERT INTO objects
+            (store, object_key, version, fingerprint, sha256, length, facts, facts_format, first_seen, manifest)
+            VALUES ('media', ?, 'v1', ?, ?, ?, ?, 1, ?, ?)";
+        let row = sqlx::query(insert)
+            .bind(known.key.as_str())
+            .bind(known.fingerprint.to_string())
+            .bind(known.sha256.to_string())
+            .bind(i64::try_from(known.length).unwrap())
+            .bind(&known.facts)
+            .bind(i64::try_from(NOW).unwrap())
+            .bind(manifest);
+        row.execute(&mut old).await.unwrap();
+    }
+    let revoke = "INSERT INTO revocations (kind, value, client, created_at) VALUES ('link', 'lnk_a', 'ops', 1)";
+    sqlx::raw_sql(revoke).execute(&mut old).await.unwrap();
+    old.close().await.unwrap();
+
+    for start in 1..=2 {
+        let catalog = open(&dir).await;
+        for known in [&with, &without] {
+            let found = catalog.known(&known.store, &known.key, &known.version).await.unwrap();
+            assert_eq!(found.as_ref(), Some(known), "start {start}");
+        }
+        assert_eq!(catalog.revocations(WhichRevocations::Active).await.unwrap().len(), 1);
+        let kept = catalog.manifest(&without.fingerprint).await.unwrap();
+        assert_eq!(kept.is_some(), start == 2);
+        catalog.keep_manifest(without.fingerprint, vec![1; 64]);
+        catalog.remember(object("c", b"new"));
+        catalog.close().await.unwrap();
+    }
+    assert_eq!(count(&file(&dir), "objects").await, 3);
+    let columns = count(&file(&dir), "pragma_table_info('objects') WHERE name = 'manifest'").await;
+    assert_eq!(columns, 0);
 }
 
 #[tokio::test]
@@ -374,12 +442,16 @@ async fn a_full_queue_drops_counts_and_never_waits() {
     let dir = tempfile::tempdir().unwrap();
     let small = CatalogSettings { queue_bytes: 100_000, ..settings(&dir) };
     let catalog = Catalog::open(&small, clock()).await.unwrap();
-    let big = |key| KnownObject { manifest: Some(vec![0; 60_000]), ..object(key, b"x") };
+    let big = |key| KnownObject { facts: " ".repeat(60_000), ..object(key, b"x") };
     catalog.remember(big("a"));
     catalog.remember(big("b"));
-    assert_eq!((catalog.counters().queued, catalog.counters().dropped), (1, 1), "bytes are bounded, not only records");
+    catalog.keep_manifest(Fingerprint::of(b"x"), vec![0; 60_000]);
+    assert_eq!((catalog.counters().queued, catalog.counters().dropped), (1, 2), "bytes are bounded, not only records");
     catalog.flush().await.unwrap();
+    catalog.keep_manifest(Fingerprint::of(b"x"), vec![0; 60_000]);
+    assert!(catalog.counters().waiting_bytes > 60_000);
     catalog.remember(big("b"));
+    assert_eq!((catalog.counters().queued, catalog.counters().dropped), (2, 3), "a manifest's bytes are bytes too");
     catalog.flush().await.unwrap();
     assert_eq!((catalog.counters().written, catalog.counters().waiting_bytes), (2, 0));
 }
@@ -576,7 +648,6 @@ async fn hostile_texts_come_back_as_they_were_or_cut() {
     let mut known = object("x' OR '1'='1/\"; DROP TABLE links; --/größe/😀 %00 ?1 :a @b $c", b"x");
     known.version = "v\0\u{202e}".parse().unwrap();
     known.facts = "{\"a\":\"\u{0}'\"}".into();
-    known.manifest = Some(Vec::new());
     catalog.remember_now(known.clone()).await.unwrap();
     assert_eq!(catalog.known(&known.store, &known.key, &known.version).await.unwrap(), Some(known.clone()));
     let longer = "v\0\u{202e}!".parse().unwrap();
@@ -629,7 +700,7 @@ async fn an_empty_file_becomes_a_catalog_and_a_newer_one_is_refused() {
     sqlx::raw_sql("PRAGMA user_version = 99").execute(&mut other).await.unwrap();
     other.close().await.unwrap();
     let refused = Catalog::open(&settings(&dir), clock()).await.unwrap_err();
-    assert!(matches!(refused, CatalogError::TooNew { found: 99, known: 1, .. }), "{refused}");
+    assert!(matches!(refused, CatalogError::TooNew { found: 99, known: 2, .. }), "{refused}");
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! Queued records on their way into the tables.
 //!
 //! A statement costs a round trip to the connection's thread and back, which takes longer than the row: mints and fetches go
-//! in [`ROWS`] at a time. Objects are few and may hold a manifest, so each has its own.
+//! in [`ROWS`] at a time. Objects and manifests are few, so each has its own.
 
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::super::queue::Record;
+use super::super::queue::{ManifestRecord, Record};
 use super::super::record::{FetchRecord, KnownObject, MintRecord};
 use super::{int, queries};
 use crate::catalog::CatalogError;
@@ -20,6 +20,7 @@ pub(super) async fn insert(
     for record in records {
         match record {
             Record::Object(object) => insert_object(tx, object).await?,
+            Record::Manifest(manifest) => insert_manifest(tx, manifest).await?,
             Record::Mint(mint) => mints.push(&**mint),
             Record::Fetch(fetch) => fetches.push(&**fetch),
         }
@@ -43,8 +44,13 @@ async fn insert_object(tx: &mut SqliteConnection, object: &KnownObject) -> Resul
         .bind(int(object.length))
         .bind(&object.facts)
         .bind(object.facts_format)
-        .bind(secs(object.first_seen))
-        .bind(object.manifest.as_deref());
+        .bind(secs(object.first_seen));
+    query.execute(tx).await?;
+    Ok(())
+}
+
+async fn insert_manifest(tx: &mut SqliteConnection, manifest: &ManifestRecord) -> Result<(), CatalogError> {
+    let query = sqlx::query(queries::KEEP_MANIFEST).bind(manifest.fingerprint.to_string()).bind(&manifest.bytes[..]);
     query.execute(tx).await?;
     Ok(())
 }

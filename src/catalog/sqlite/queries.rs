@@ -1,20 +1,26 @@
 //! All SQL that runs on SQLite, beside the schema. Values are always bound, never written into a text.
 
-/// `?1` to `?10` in the order of the columns. Content that changed under one version starts anew, its manifest with it.
+/// `?1` to `?9` in the order of the columns. Content that changed under one version was first seen when it changed.
 pub(super) const REMEMBER: &str = "
-    INSERT INTO objects (store, object_key, version, fingerprint, sha256, length, facts, facts_format, first_seen, manifest)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+    INSERT INTO objects (store, object_key, version, fingerprint, sha256, length, facts, facts_format, first_seen)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
     ON CONFLICT (store, object_key, version) DO UPDATE SET
-        manifest = coalesce(excluded.manifest, iif(fingerprint = excluded.fingerprint, manifest, NULL)),
         first_seen = iif(fingerprint = excluded.fingerprint, first_seen, excluded.first_seen),
         fingerprint = excluded.fingerprint, sha256 = excluded.sha256, length = excluded.length,
         facts = excluded.facts, facts_format = excluded.facts_format";
 
 pub(super) const KNOWN: &str = "
-    SELECT fingerprint, sha256, length, facts, facts_format, first_seen, manifest
+    SELECT fingerprint, sha256, length, facts, facts_format, first_seen
     FROM objects WHERE store = ?1 AND object_key = ?2 AND version = ?3";
 
 pub(super) const FORGET: &str = "DELETE FROM objects WHERE store = ?1 AND object_key = ?2 AND version = ?3";
+
+/// The newer one stays: if the older was damaged, that mends it.
+pub(super) const KEEP_MANIFEST: &str = "
+    INSERT INTO manifests (fingerprint, manifest) VALUES (?1, ?2)
+    ON CONFLICT (fingerprint) DO UPDATE SET manifest = excluded.manifest";
+
+pub(super) const MANIFEST: &str = "SELECT manifest FROM manifests WHERE fingerprint = ?1";
 
 /// `VALUES` and its rows follow, then [`MINT_AGAIN`].
 pub(super) const MINTS: &str = "
@@ -97,4 +103,4 @@ pub(super) const TABLES: &str = "SELECT count(*) FROM sqlite_schema";
 pub(super) const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
 /// The schema, step by step. A step that was released is never edited; the next one is appended.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];

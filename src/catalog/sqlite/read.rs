@@ -10,7 +10,7 @@ use super::super::record::{
 };
 use super::{int, queries};
 use crate::catalog::CatalogError;
-use crate::value::{ObjectKey, ObjectVersion, StoreName, UnixTime};
+use crate::value::{Fingerprint, ObjectKey, ObjectVersion, StoreName, UnixTime};
 
 /// The read-only connections.
 pub(in crate::catalog) struct Reader {
@@ -36,8 +36,15 @@ impl Reader {
             facts: get(&row, "facts")?,
             facts_format: number(&row, "facts_format")?,
             first_seen: time(&row, "first_seen")?,
-            manifest: get(&row, "manifest")?,
         }))
+    }
+
+    pub(in crate::catalog) async fn manifest(
+        &self,
+        fingerprint: &Fingerprint,
+    ) -> Result<Option<Vec<u8>>, CatalogError> {
+        let query = sqlx::query(queries::MANIFEST).bind(fingerprint.to_string());
+        query.fetch_optional(&self.pool).await?.map(|row| get(&row, "manifest")).transpose()
     }
 
     pub(in crate::catalog) async fn link(&self, id: &str) -> Result<Option<LinkRecord>, CatalogError> {
