@@ -6,8 +6,10 @@
 //! What always holds: every byte of block memory is counted once, from the moment it is taken until its last holder lets go of it; room is made before
 //! it is taken; and past a ceiling there is an error, never growth.
 
+mod index;
 mod memory;
 
+pub use index::{BlockKey, Claim, ClaimLink, Hoard, Index, Share, Usage};
 pub use memory::{Blank, Block, Charge, Ledger, NoRoom};
 
 /// The bytes of a full block. The last one of a content may be shorter.
