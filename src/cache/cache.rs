@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::flights::Flights;
-use super::index::{Claim, Hoard, Index, Usage};
+use super::index::{Claim, Hoard, Index, Share, Usage};
 use super::intake::{Intake, Room};
 use super::manifest::Manifest;
 use super::reader::Reader;
@@ -44,18 +44,13 @@ pub type OnWrongBytes = Box<dyn Fn(&Source) + Send + Sync>;
 pub struct CacheState {
     /// What is kept.
     pub kept: Usage,
-    /// What is in flight, in bytes.
-    pub in_flight: u64,
+    /// What is in flight, with the charges for flights and bodies.
+    pub in_flight: Share,
 }
 
 impl Cache {
     /// An empty cache. Manifests are kept in `catalog`.
-    pub fn new(
-        settings: CacheSettings,
-        catalog: Catalog,
-        metrics: Arc<Metrics>,
-        on_wrong_bytes: OnWrongBytes,
-    ) -> Self {
+    pub fn new(settings: CacheSettings, catalog: Catalog, metrics: Arc<Metrics>, on_wrong_bytes: OnWrongBytes) -> Self {
         let ledger = Ledger::new(settings.in_flight);
         let bodies = Bodies::new(Arc::clone(&ledger), settings.min_rate, Arc::clone(&metrics));
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -146,7 +141,9 @@ impl Cache {
 
     /// What is held now.
     pub fn state(&self) -> CacheState {
-        CacheState { kept: self.0.index.usage(), in_flight: self.0.room.ledger.used() }
+        let ledger = &self.0.room.ledger;
+        let in_flight = Share { bytes: ledger.used(), blocks: ledger.blocks() };
+        CacheState { kept: self.0.index.usage(), in_flight }
     }
 
     pub(super) fn intake(&self, stream: ByteStream, at_hand: Option<Blank>) -> Intake {

@@ -30,7 +30,7 @@ pub use bodies::{Bodies, BodyMeter};
 pub use cache::{Cache, CacheState, OnWrongBytes};
 pub use came::{Came, Found};
 pub use error::ReadError;
-pub use index::{BlockKey, Claim, ClaimLink, Hoard, Index, Usage};
+pub use index::{BlockKey, Claim, ClaimLink, Hoard, Index, Share, Usage};
 pub use intake::Intake;
 pub use manifest::{Manifest, ManifestBuilder, block_count, block_length};
 pub use manifests::Manifests;

@@ -102,7 +102,9 @@ impl Pilot {
         if let Some(hoard) = hoard {
             hoard.keep(source.fingerprint);
         }
-        held_back.into_iter().for_each(|last| self.flight.show(last));
+        if let Some(last) = held_back {
+            self.flight.show(last);
+        }
         Ok(Ending::Completed)
     }
 

@@ -94,14 +94,14 @@ impl Index {
 
     /// A link was minted: if the content is held, it is held for this link as well, so for as long as the longest claim lasts. `false`: it
     /// is not held.
-    pub fn claim(&self, fingerprint: &Fingerprint, claim: Claim) -> bool {
-        self.write().holding.extend(fingerprint, claim)
+    pub fn claim(&self, fingerprint: &Fingerprint, claim: impl FnOnce() -> Claim) -> bool {
+        // Nearly every mint is of a content that is not held, and needs neither a claim nor a lock of its own.
+        self.is_held(fingerprint) && self.write().holding.extend(fingerprint, claim())
     }
 
     /// The content was fetched completely: if it was held, it is on probation now.
     pub fn fetched(&self, fingerprint: &Fingerprint) {
-        // Nearly every fetch is of a content that is not held, and needs no lock of its own.
-        if self.read().holding.claim(fingerprint).is_some() {
+        if self.is_held(fingerprint) {
             self.release_if(&[*fingerprint], |_| true);
         }
     }
@@ -117,6 +117,10 @@ impl Index {
     pub fn usage(&self) -> Usage {
         self.change(Shelves::sweep);
         self.read().usage
+    }
+
+    fn is_held(&self, fingerprint: &Fingerprint) -> bool {
+        self.read().holding.claim(fingerprint).is_some()
     }
 
     fn release_if(&self, fingerprints: &[Fingerprint], over: impl Fn(&Claim) -> bool) {
