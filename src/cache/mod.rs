@@ -7,9 +7,11 @@
 //! it is taken; and past a ceiling there is an error, never growth.
 
 mod manifest;
+mod manifests;
 mod memory;
 
 pub use manifest::{Manifest, ManifestBuilder, block_count, block_length};
+pub use manifests::Manifests;
 pub use memory::{Blank, Block, Charge, Ledger, NoRoom};
 
 /// The bytes of a full block. The last one of a content may be shorter.
