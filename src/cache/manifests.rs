@@ -191,7 +191,10 @@ mod tests {
         manifests.keep(Arc::clone(&manifest)).await;
         assert_eq!(find(&manifests, &manifest).await.as_ref(), Some(&manifest), "not hidden by the `no` before");
         catalog.flush().await.unwrap();
-        assert_eq!(find(&patient(catalog.clone()), &manifest).await, Some(manifest));
+        assert_eq!(find(&patient(catalog.clone()), &manifest).await.as_ref(), Some(&manifest));
+        // The `no` is gone, not only out of sight while the memory has room.
+        manifests.memo.invalidate(&content_of(&manifest)).await;
+        assert_eq!(find(&manifests, &manifest).await, Some(manifest));
     }
 
     #[tokio::test]
@@ -244,7 +247,7 @@ mod tests {
         let (manifests, manifest) = (Manifests::new(catalog.clone()), manifest(1));
         let began = Instant::now();
         assert_eq!(manifests.find_by(content_of(&manifest), pending()).await, None);
-        assert!(began.elapsed() >= PATIENCE);
+        assert!((Duration::from_millis(250)..Duration::from_secs(10)).contains(&began.elapsed()));
         let never = async { panic!("asked again") };
         assert_eq!(manifests.find_by(content_of(&manifest), never).await, None);
         assert!(manifests.absent.contains_key(&content_of(&manifest)));
@@ -358,8 +361,7 @@ mod tests {
         }
         manifests.keep(Arc::clone(&manifest)).await;
         manifests.memo.run_pending_tasks().await;
-        assert!(manifests.memo.weighted_size() <= MEMO_BYTES);
-        assert!(manifests.memo.entry_count() >= entries - 1);
+        assert!((entries - 1..=entries).contains(&manifests.memo.entry_count()), "{}", manifests.memo.entry_count());
         assert!(manifests.memo.contains_key(&content_of(&manifest)));
     }
 }
