@@ -19,6 +19,10 @@ mod shelves;
 mod usage;
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
@@ -47,7 +51,8 @@ pub struct BlockKey {
 pub struct Index(Arc<RwLock<Shelves>>);
 
 impl Index {
-    /// An empty index for so many bytes of blocks, `memory`, of which up to `prewarm` may be held.
+    /// An empty index for so many bytes of blocks, `memory`, of which up to `prewarm` may be held. What is held gives way to newer contents
+    /// only, so a `prewarm` near `memory` leaves nothing for the others.
     pub fn new(memory: u64, prewarm: u64) -> Self {
         Self(Arc::new(RwLock::new(Shelves::new(memory, prewarm))))
     }
@@ -178,6 +183,7 @@ impl Index {
         let mut shelves = self.write();
         let before = shelves.usage.bytes();
         let result = act(&mut shelves, &mut out);
+        shelves.tidy();
         let leaving = before.saturating_sub(shelves.usage.bytes());
         shelves.leaving += leaving;
         drop(shelves);
