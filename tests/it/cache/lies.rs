@@ -157,6 +157,9 @@ impl super::Came {
         if self.status() == Some(200) && self.end.is_none() {
             return self.is_right(200, wanted);
         }
+        if self.status() != Some(200) {
+            return self.is_refused_or_broken(wanted, &["origin-failed"]);
+        }
         let right = Self { body: self.body[..self.body.len().min(at)].to_vec(), ..self.clone() };
         right.is_refused_or_broken(wanted, &["origin-failed"]);
     }

@@ -107,7 +107,6 @@ struct Inner {
 struct State {
     objects: HashMap<String, Object>,
     reads: Vec<Read>,
-    heads: usize,
     overwrites: u64,
     down: bool,
 }
@@ -217,11 +216,6 @@ impl Scripted {
         self.change(|state| state.reads.clear());
     }
 
-    /// How often it was asked what it has at a key.
-    pub fn heads(&self) -> usize {
-        self.0.state.lock().unwrap().heads
-    }
-
     /// Waits until the reads of this object are so.
     pub async fn until(&self, key: &str, so: impl Fn(&[Read]) -> bool) {
         let mut events = self.0.events.subscribe();
@@ -254,7 +248,6 @@ impl Scripted {
 impl Origin for Scripted {
     fn head<'a>(&'a self, key: &'a ObjectKey) -> BoxFuture<'a, Result<ObjectMeta, OriginError>> {
         let said = self.change(|state| {
-            state.heads += 1;
             if state.down {
                 return Err(unreachable());
             }
