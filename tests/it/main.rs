@@ -16,6 +16,7 @@
 mod kit;
 
 mod architecture;
+mod cache;
 mod catalog;
 mod control;
 mod docs;
