@@ -115,7 +115,7 @@ impl Model {
             Step::DropHoard { hoard } => drop(self.hoards.remove(&hoard)),
             Step::Claim { content, expires } => {
                 let held = self.held.iter_mut().find(|held| held.content == content);
-                assert_eq!(self.index.claim(&fingerprint(content), claim(expires)), held.is_some());
+                assert_eq!(self.index.claim(&fingerprint(content), || claim(expires)), held.is_some());
                 if let Some(held) = held {
                     held.expires = held.expires.max(expires);
                 }

@@ -12,7 +12,7 @@ fn the_holding_area_is_first_in_first_out_and_counts_whom_it_drops() {
     stage.mint(17, 4);
     assert_eq!((stage.blocks(), stage.index.usage().prewarm_drops), ([61, 8, 0, 0], 2));
     assert_eq!((stage.place(0, 3), stage.place(1, 0), stage.place(2, 0)), (PROBATION, PROBATION, HELD));
-    assert!(!stage.index.claim(&key(0, 0).fingerprint, until(9)));
+    assert!(!stage.index.claim(&key(0, 0).fingerprint, || until(9)));
 }
 
 #[test]
@@ -34,9 +34,9 @@ fn a_fetch_an_expiry_or_a_revocation_ends_the_holding() {
     stage.index.fetched(&fingerprint(1));
     stage.index.fetched(&fingerprint(99));
     assert_eq!((stage.place(1, 0), stage.place(1, 1), stage.blocks()), (PROBATION, PROBATION, [6, 2, 0, 0]));
-    assert!(stage.index.claim(&fingerprint(2), until(10)), "another link, for longer");
-    assert!(stage.index.claim(&fingerprint(3), until(1)), "another link, and the first one is still good");
-    assert!(!stage.index.claim(&fingerprint(1), until(10)), "it is held no more");
+    assert!(stage.index.claim(&fingerprint(2), || until(10)), "another link, for longer");
+    assert!(stage.index.claim(&fingerprint(3), || until(1)), "another link, and the first one is still good");
+    assert!(!stage.index.claim(&fingerprint(1), || until(10)), "it is held no more");
     stage.index.lapse(|claim| claim.expires.as_secs() <= 2);
     assert_eq!(stage.blocks(), [6, 2, 0, 0]);
     stage.index.lapse(|claim| claim.expires.as_secs() <= 3);
