@@ -9,11 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::flights::Flights;
 use super::index::{Claim, Hoard, Index, Share, Usage};
-use super::intake::{Intake, Room};
+use super::intake::{Berth, Intake, Room};
 use super::manifest::Manifest;
 use super::reader::Reader;
 use super::source::{Run, Source};
-use super::{Blank, Block, Bodies, BodyMeter, CacheSettings, Came, Found, Ledger, Manifests, ReadError};
+use super::{Block, Bodies, BodyMeter, CacheSettings, Came, Found, Ledger, Manifests, ReadError};
 use crate::catalog::Catalog;
 use crate::link::RevocationSet;
 use crate::origin::ByteStream;
@@ -112,9 +112,17 @@ impl Cache {
         })
     }
 
+    /// What a read of a store must have before the store is asked; its first block has this length in bytes.
+    ///
+    /// # Errors
+    /// [`ReadError::NoRoom`] when too much is in flight.
+    pub fn berth(&self, length: usize) -> Result<Berth, ReadError> {
+        self.0.room.berth(length).map_err(|_| ReadError::NoRoom)
+    }
+
     /// A store's stream cut into blocks, whose memory is counted.
-    pub fn cut(&self, stream: ByteStream) -> Intake {
-        self.intake(stream, None)
+    pub fn cut(&self, stream: ByteStream, berth: Berth) -> Intake {
+        Intake::new(stream, self.0.room.clone(), berth)
     }
 
     /// A place for blocks whose fingerprint is not known yet.
@@ -146,10 +154,6 @@ impl Cache {
         CacheState { kept: self.0.index.usage(), in_flight }
     }
 
-    pub(super) fn intake(&self, stream: ByteStream, at_hand: Option<Blank>) -> Intake {
-        Intake::new(stream, self.0.room.clone(), at_hand)
-    }
-
     pub(super) fn index(&self) -> &Index {
         &self.0.index
     }
@@ -158,8 +162,9 @@ impl Cache {
         &self.0.flights
     }
 
-    pub(super) fn room(&self) -> &Room {
-        &self.0.room
+    #[cfg(test)]
+    pub(super) fn ledger(&self) -> &Arc<Ledger> {
+        &self.0.room.ledger
     }
 
     pub(super) fn metrics(&self) -> &Metrics {

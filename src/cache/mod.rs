@@ -31,7 +31,7 @@ pub use cache::{Cache, CacheState, OnWrongBytes};
 pub use came::{Came, Found};
 pub use error::ReadError;
 pub use index::{BlockKey, Claim, ClaimLink, Hoard, Index, Share, Usage};
-pub use intake::Intake;
+pub use intake::{Berth, Intake};
 pub use manifest::{Manifest, ManifestBuilder, block_count, block_length};
 pub use manifests::Manifests;
 pub use memory::{Blank, Block, Charge, Ledger, NoRoom};

@@ -152,10 +152,10 @@ impl Reader {
         }
     }
 
-    /// Memory for the first block is taken before the store is asked for anything.
+    /// Memory is taken before the store is asked for anything.
     fn take_off(&self, flight: &Arc<Flight>) -> Result<(), ReadError> {
-        if let Ok(first) = self.cache.room().take_now(self.source.block_length(flight.run.first)) {
-            Pilot::take_off(&self.cache, flight, first);
+        if let Ok(berth) = self.cache.berth(self.source.block_length(flight.run.first)) {
+            Pilot::take_off(&self.cache, flight, berth);
             return Ok(());
         }
         self.cache.flights().land(flight);

@@ -110,8 +110,10 @@ fn at(offset: u64) -> usize {
     usize::try_from(offset).unwrap()
 }
 
+/// Blocks unlike each other, made quickly.
 fn content(blocks: usize, more: usize) -> Vec<u8> {
-    (0..blocks * BLOCK + more).map(|i| u8::try_from((i / 251 + i % 241) % 256).unwrap()).collect()
+    let pattern: Vec<u8> = (0..65_537_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    pattern.iter().copied().cycle().take(blocks * BLOCK + more).collect()
 }
 
 fn settings(memory: u64, in_flight: u64) -> CacheSettings {
@@ -412,7 +414,7 @@ async fn unproven_bytes_of_a_lost_flight_are_never_completed_by_another() {
 async fn past_the_ceiling_the_store_is_not_even_asked() {
     let scene = Scene::with_manifest(content(3, 0), settings(64 * MIB, 4 * MIB)).await;
     scene.store.open();
-    let ledger = &scene.cache.room().ledger;
+    let ledger = scene.cache.ledger();
     let all = ledger.charge(ledger.ceiling()).unwrap();
     assert_eq!(scene.read(scene.whole()).await, (Vec::new(), Err(ReadError::NoRoom)));
     assert_eq!(scene.store.reads(), 0);
@@ -426,7 +428,7 @@ async fn past_the_ceiling_the_store_is_not_even_asked() {
 async fn a_store_that_gives_too_much_is_not_believed() {
     let scene = Scene::new(content(2, 0), settings(64 * MIB, 16 * MIB)).await;
     let stream = stream::iter([Ok(Bytes::from(vec![0; 2 * BLOCK + 1]))]).boxed();
-    let mut intake = scene.cache.cut(stream);
+    let mut intake = scene.cache.cut(stream, scene.cache.berth(BLOCK).unwrap());
     for _ in 0..2 {
         assert_eq!(intake.next(BLOCK, || {}).await.unwrap().bytes().len(), BLOCK);
     }
