@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::flight::{Aboard, Ending, Flight, Proof};
+use super::flight::{Aboard, Ending, Flight, Keeps, Proof};
 use super::index::Hoard;
 use super::intake::{Berth, Intake};
 use super::manifest::{Manifest, ManifestBuilder};
@@ -76,7 +76,9 @@ impl Pilot {
         let mut intake = self.read(berth).await?;
         let mut builder = ManifestBuilder::new(source.length);
         let mut hoard = self.keeps.then(|| self.cache.index().hoard());
-        self.flight.keep_all(hoard.is_some());
+        if hoard.is_some() {
+            self.flight.keep(Keeps::All);
+        }
         let mut held_back = None;
         for number in self.flight.run.blocks() {
             if !self.may_go_on(number, hoard.is_some()).await {
@@ -112,23 +114,21 @@ impl Pilot {
     fn put_by(&self, hoard: &mut Option<Hoard>, number: u32, block: &Block) {
         if hoard.as_mut().is_some_and(|hoard| !hoard.add(number, block)) {
             *hoard = None;
-            self.flight.keep_all(false);
+            self.flight.keep(Keeps::Latest);
         }
     }
 
     /// Waits until somebody needs this block, unless it is kept for those who come later; `false` when nobody ever will.
     async fn may_go_on(&self, number: u32, is_kept: bool) -> bool {
         loop {
-            let Aboard { followers, patient, furthest } = self.flight.aboard();
-            let is_building = matches!(self.flight.proof, Proof::Building);
-            if is_kept || patient > 0 || (followers > 0 && number < furthest.saturating_add(AHEAD)) {
-                return true;
-            }
-            if followers == 0 {
+            let Aboard { furthest, is_awaited } = self.flight.aboard();
+            match furthest {
+                _ if is_kept || is_awaited => return true,
+                Some(furthest) if number < furthest.saturating_add(AHEAD) => return true,
+                Some(_) => self.flight.moved.notified().await,
                 // A manifest is worth finishing: a range that came too early will come again.
-                return is_building;
+                None => return matches!(self.flight.proof, Proof::Building),
             }
-            self.flight.moved.notified().await;
         }
     }
 

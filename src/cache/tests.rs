@@ -352,6 +352,20 @@ async fn a_reader_that_falls_behind_reads_for_itself_and_slows_nobody() {
 }
 
 #[tokio::test]
+async fn what_no_reader_needs_any_more_is_let_go_of() {
+    let scene = Scene::with_manifest(content(20, 0), settings(4 * MIB, 16 * MIB)).await;
+    scene.store.open();
+    let mut reader = scene.cache.open(&scene.source, scene.whole()).await.unwrap();
+    let block = scene.cache.state().in_flight.bytes / scene.cache.state().in_flight.blocks.max(1);
+    for _ in 0..20 {
+        reader.next().await.unwrap();
+    }
+    scene.eventually(|scene| scene.counted("hallpass_flights_total{ending=\"completed\"} 1")).await;
+    scene.eventually(|scene| scene.cache.state().in_flight.bytes <= block).await;
+    assert_eq!(reader.next().await, Ok(None), "the reader is still there");
+}
+
+#[tokio::test]
 async fn a_wrong_block_is_shown_to_nobody_and_not_kept() {
     for at in [0, BLOCK - 1, BLOCK, 10 * BLOCK + 3, 20 * BLOCK + 6] {
         let scene = Scene::with_manifest(content(20, 7), settings(64 * MIB, 16 * MIB)).await;
