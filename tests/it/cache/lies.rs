@@ -179,8 +179,10 @@ async fn without_a_manifest_no_wrong_body_ever_completes_and_nothing_of_it_is_ke
                 assert!(came.body.len() <= 5 * BLOCK, "the last block is held back: {came:?}");
             }
         }
-        let part = stage.get(&link, &[&range(at, at)]).await;
-        assert_eq!(part.problem(), (502, "origin-failed".to_owned()), "no range is answered unverified");
+        for (first, last) in [(at, at), (0, LENGTH - 2), (BLOCK, LENGTH - 1), (0, 2 * BLOCK)] {
+            let part = stage.get(&link, &[&range(first, last)]).await;
+            assert_eq!(part.problem(), (502, "origin-failed".to_owned()), "a range is answered unverified");
+        }
         assert!(stage.counted("verification_failures_total").await >= 1, "at {at}");
         stage.store.heal("a.bin");
         stage.get(&link, &[&range(at, at)]).await.is_right(206, &bytes[at..=at]);

@@ -202,3 +202,22 @@ async fn a_thousand_ranges_of_one_byte_read_each_block_once() {
     assert!(stage.store.sent("a.bin") <= bytes.len() as u64);
     assert!(blocks.iter().all(|span: &ByteSpan| span.len() == BLOCK as u64), "{blocks:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lone_slow_reader_of_what_is_too_large_to_keep_sets_the_pace_of_its_read() {
+    let bytes = content(7, 16 * MIB);
+    let stage = Stage::new(bare, "memory = \"4MiB\"\nin_flight = \"16MiB\"\nmin_rate = 0").await;
+    let link = stage.link("a.bin", &bytes).await;
+    for stage in [stage.stranger("memory = \"4MiB\"\nin_flight = \"16MiB\"\nmin_rate = 0").await, stage.cold().await] {
+        let mut slow = Client::ask_narrowly(&stage.gate, &link.path, &[]).await;
+        for step in 1..=8 {
+            slow.read_to(step * MIB / 2).await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        assert!(stage.store.reads("a.bin").iter().all(|read| !read.over), "the store waits for the reader");
+        slow.rest().await.is_right(200, &bytes);
+        assert_eq!(spans(&stage), [(0, bytes.len() as u64)], "nothing was read twice");
+        stage.store.until_quiet().await;
+        stage.store.forget_reads();
+    }
+}
