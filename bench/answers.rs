@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 use hallpass::asset::{AssetParts, AssetRequest, Assets, Story};
+use hallpass::cache::{Cache, CacheSettings};
 use hallpass::catalog::{Catalog, CatalogSettings};
 use hallpass::fetcher::{ClientAddr, PeerAddr, Profile, Profiles, client_address};
 use hallpass::http::Retrieval;
@@ -116,6 +117,8 @@ async fn assets(seals: Seals) -> Assets {
     let catalog = Catalog::open(&CatalogSettings::new("sqlite::memory:"), clock()).await.unwrap();
     let meta = Profile::meta();
     let store = Arc::new(Memory::default()).shared();
+    let settings = CacheSettings::default();
+    let cache = Cache::new(settings, catalog.clone(), Arc::new(Metrics::new()), Box::new(|_| {}));
     Assets::new(AssetParts {
         clock: clock(),
         seals: Live::new(seals),
@@ -124,7 +127,7 @@ async fn assets(seals: Seals) -> Assets {
         profiles: Live::new(Profiles::from([(meta.name.clone(), meta)])),
         stores: Live::new([(STORE.parse().unwrap(), store)].into_iter().collect()),
         known: KnownObjects::new(catalog, clock()),
-        metrics: Arc::new(Metrics::new()),
+        cache,
         body_max: Duration::from_secs(600),
     })
 }

@@ -23,6 +23,7 @@ mod mints;
 mod posts;
 mod ranges;
 mod tokens;
+mod verify;
 
 use std::time::Duration;
 
@@ -42,6 +43,7 @@ fn main() {
     ranges::bench(&mut criterion);
     answers::bench(&mut criterion);
     mints::bench(&mut criterion);
+    verify::bench(&mut criterion);
     // Requests over sockets vary more than calls: fewer samples, each of more requests.
     let mut criterion = settings().sample_size(20).measurement_time(Duration::from_secs(5));
     posts::bench(&mut criterion);

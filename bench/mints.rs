@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
+use hallpass::cache::{Cache, CacheSettings};
 use hallpass::catalog::{Catalog, CatalogSettings};
 use hallpass::link::{LinkBounds, Revocation, Revocations};
 use hallpass::mint::{KnownObjects, MintPolicy, MintRequest, MintSettings, Minter, MinterParts};
@@ -77,6 +78,8 @@ impl Floor {
         if case.revoked {
             revocations.insert(Revocation::Object(STORE.parse().unwrap(), KEY.parse().unwrap()));
         }
+        let metrics = Arc::new(Metrics::new());
+        let cache = Cache::new(CacheSettings::default(), catalog.clone(), Arc::clone(&metrics), Box::new(|_| {}));
         let parts = MinterParts {
             clock: clock(),
             stores: Live::new([(STORE.parse().unwrap(), store.shared())].into_iter().collect()),
@@ -85,8 +88,9 @@ impl Floor {
             bounds: LinkBounds::default(),
             revocations,
             known: KnownObjects::new(catalog.clone(), clock()),
+            cache,
             catalog: catalog.clone(),
-            metrics: Arc::new(Metrics::new()),
+            metrics,
         };
         let settings = MintSettings {
             mint_timeout: Duration::from_secs(10),

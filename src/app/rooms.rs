@@ -145,10 +145,8 @@ impl Rooms {
         let catalog = Catalog::open(&settings.catalog, clock.clone()).await?;
         let metrics = Arc::new(Metrics::new());
         let access_log = AccessLog::start(access, ACCESS_QUEUE, &metrics).map_err(StartError::AccessLog)?;
-        let revocations = Arc::new(Revocations::default());
         let bounds = settings.links;
-        let revoker = Revoker::new(catalog.clone(), Arc::clone(&revocations), bounds, clock.clone());
-        revoker.refresh().await?;
+        let (revocations, revoker) = load_revocations(&catalog, bounds, &clock).await?;
         let known = KnownObjects::new(catalog.clone(), clock.clone());
         let cache = Cache::new(settings.cache, catalog.clone(), Arc::clone(&metrics), forget_in(known.clone()));
         let (seals, stores, profiles) = (Live::new(built.seals), Live::new(built.stores), Live::new(built.profiles));
@@ -237,6 +235,17 @@ impl Rooms {
         self.hosts.replace(built.hosts);
         self.trusted_proxies.replace(built.trusted_proxies);
     }
+}
+
+async fn load_revocations(
+    catalog: &Catalog,
+    bounds: LinkBounds,
+    clock: &Clock,
+) -> Result<(Arc<Revocations>, Revoker), RevokeError> {
+    let revocations = Arc::new(Revocations::default());
+    let revoker = Revoker::new(catalog.clone(), Arc::clone(&revocations), bounds, clock.clone());
+    revoker.refresh().await?;
+    Ok((revocations, revoker))
 }
 
 /// A version whose bytes turned out to be others is read anew at its next mint.

@@ -34,10 +34,10 @@ pub(super) async fn tend_cache(rooms: Rooms) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let changes = Some(rooms.revocations.changes());
-        let changed = std::mem::replace(&mut seen, changes) != changes;
+        let count = Some(rooms.revocations.changes());
+        let is_news = std::mem::replace(&mut seen, count) != count;
         let now = rooms.clock.now();
-        rooms.revocations.ask(|set| rooms.cache.tick(now, changed.then_some(set)));
+        rooms.revocations.ask(|set| rooms.cache.tick(now, is_news.then_some(set)));
     }
 }
 

@@ -65,7 +65,7 @@ impl Body for AssetBody {
                         let given = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
                         *left = left.saturating_sub(given);
                         meter.gave(given);
-                        Poll::Ready(Some(Ok(Frame::data(bytes))))
+                        Poll::Ready(Some(Ok(Frame::data(meter.hold(bytes)))))
                     }
                     Some(Err(error)) => Poll::Ready(Some(Err(error))),
                     // A short body that ends without an error would end cleanly over HTTP/2.

@@ -8,9 +8,9 @@ use std::time::Duration;
 use ::http::StatusCode;
 use ::http::header::CONTENT_RANGE;
 
+use crate::cache::ReadError;
 use crate::http::{Problem, ProblemKind, content_range_unsatisfied};
 use crate::link::Denial;
-use crate::cache::ReadError;
 use crate::origin::OriginError;
 
 /// Why an asset request did not get an asset.

@@ -101,7 +101,9 @@ impl Opener {
             let bytes = stream::once(async move {
                 match at_hand {
                     Some(chunks) => Ok(chunks),
-                    None => opener.open(part.span).await.map(|reader| opener.watch(reader)).map_err(DeliveryError::Read),
+                    None => {
+                        opener.open(part.span).await.map(|reader| opener.watch(reader)).map_err(DeliveryError::Read)
+                    }
                 }
             });
             head.chain(bytes.try_flatten())

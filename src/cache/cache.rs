@@ -8,12 +8,12 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::flights::Flights;
-use super::index::{Claim, Hoard, Index, Usage};
-use super::intake::{Intake, Room};
+use super::index::{Claim, Hoard, Index, Share, Usage};
+use super::intake::{Berth, Intake, Room};
 use super::manifest::Manifest;
 use super::reader::Reader;
 use super::source::{Run, Source};
-use super::{Blank, Block, Bodies, BodyMeter, CacheSettings, Came, Found, Ledger, Manifests, ReadError};
+use super::{Block, Bodies, BodyMeter, CacheSettings, Came, Found, Ledger, Manifests, ReadError};
 use crate::catalog::Catalog;
 use crate::link::RevocationSet;
 use crate::origin::ByteStream;
@@ -44,18 +44,13 @@ pub type OnWrongBytes = Box<dyn Fn(&Source) + Send + Sync>;
 pub struct CacheState {
     /// What is kept.
     pub kept: Usage,
-    /// What is in flight, in bytes.
-    pub in_flight: u64,
+    /// What is in flight, with the charges for flights and bodies.
+    pub in_flight: Share,
 }
 
 impl Cache {
     /// An empty cache. Manifests are kept in `catalog`.
-    pub fn new(
-        settings: CacheSettings,
-        catalog: Catalog,
-        metrics: Arc<Metrics>,
-        on_wrong_bytes: OnWrongBytes,
-    ) -> Self {
+    pub fn new(settings: CacheSettings, catalog: Catalog, metrics: Arc<Metrics>, on_wrong_bytes: OnWrongBytes) -> Self {
         let ledger = Ledger::new(settings.in_flight);
         let bodies = Bodies::new(Arc::clone(&ledger), settings.min_rate, Arc::clone(&metrics));
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -117,9 +112,17 @@ impl Cache {
         })
     }
 
+    /// What a read of a store must have before the store is asked; its first block has this length in bytes.
+    ///
+    /// # Errors
+    /// [`ReadError::NoRoom`] when too much is in flight.
+    pub fn berth(&self, length: usize) -> Result<Berth, ReadError> {
+        self.0.room.berth(length).map_err(|_| ReadError::NoRoom)
+    }
+
     /// A store's stream cut into blocks, whose memory is counted.
-    pub fn cut(&self, stream: ByteStream) -> Intake {
-        self.intake(stream, None)
+    pub fn cut(&self, stream: ByteStream, berth: Berth) -> Intake {
+        Intake::new(stream, self.0.room.clone(), berth)
     }
 
     /// A place for blocks whose fingerprint is not known yet.
@@ -146,11 +149,9 @@ impl Cache {
 
     /// What is held now.
     pub fn state(&self) -> CacheState {
-        CacheState { kept: self.0.index.usage(), in_flight: self.0.room.ledger.used() }
-    }
-
-    pub(super) fn intake(&self, stream: ByteStream, at_hand: Option<Blank>) -> Intake {
-        Intake::new(stream, self.0.room.clone(), at_hand)
+        let ledger = &self.0.room.ledger;
+        let in_flight = Share { bytes: ledger.used(), blocks: ledger.blocks() };
+        CacheState { kept: self.0.index.usage(), in_flight }
     }
 
     pub(super) fn index(&self) -> &Index {
@@ -161,8 +162,9 @@ impl Cache {
         &self.0.flights
     }
 
-    pub(super) fn room(&self) -> &Room {
-        &self.0.room
+    #[cfg(test)]
+    pub(super) fn ledger(&self) -> &Arc<Ledger> {
+        &self.0.room.ledger
     }
 
     pub(super) fn metrics(&self) -> &Metrics {

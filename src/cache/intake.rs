@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Blank, Block, Bodies, Ledger, NoRoom, ReadError};
+use super::{Blank, Block, Bodies, Charge, Ledger, NoRoom, ReadError};
 use crate::origin::{ByteStream, OriginError};
 
 /// Where memory for blocks in flight is taken from.
@@ -17,9 +17,21 @@ pub(super) struct Room {
     pub(super) bodies: Bodies,
 }
 
+/// What a read of a store must have before the store is asked: memory for its first block, and for what it takes beside blocks.
+#[derive(Debug)]
+pub struct Berth {
+    first: Blank,
+    beside: Charge,
+}
+
 impl Room {
-    /// Memory for a block at once, or nothing.
-    pub(super) fn take_now(&self, length: usize) -> Result<Blank, NoRoom> {
+    /// What a read needs whose first block has this length, at once, or nothing.
+    pub(super) fn berth(&self, length: usize) -> Result<Berth, NoRoom> {
+        let beside = self.ledger.charge(BESIDE)?;
+        Ok(Berth { first: self.take_now(length)?, beside })
+    }
+
+    fn take_now(&self, length: usize) -> Result<Blank, NoRoom> {
         Blank::take(&self.ledger, length).or_else(|_| {
             self.bodies.sweep();
             Blank::take(&self.ledger, length)
@@ -51,11 +63,13 @@ pub struct Intake {
     room: Room,
     /// Memory that was taken before there was a stream.
     at_hand: Option<Blank>,
+    _beside: Charge,
 }
 
 impl Intake {
-    pub(super) const fn new(stream: ByteStream, room: Room, at_hand: Option<Blank>) -> Self {
-        Self { stream, rest: Bytes::new(), room, at_hand }
+    pub(super) fn new(stream: ByteStream, room: Room, berth: Berth) -> Self {
+        let Berth { first, beside } = berth;
+        Self { stream, rest: Bytes::new(), room, at_hand: Some(first), _beside: beside }
     }
 
     /// The next `length` bytes as a block. `shed` is called when memory is short.
@@ -94,5 +108,7 @@ impl Intake {
     }
 }
 
+/// What a read takes beside its blocks, in bytes: the buffers of its connection to the store, a chunk on its way, and its own state.
+const BESIDE: u64 = 64 * 1024;
 /// How long memory is waited for when too much is in flight.
 const ROOM_WAIT: Duration = Duration::from_secs(1);

@@ -17,6 +17,8 @@ use super::BLOCK;
 #[derive(Debug)]
 pub struct Ledger {
     used: AtomicU64,
+    /// How many blocks are part of it.
+    blocks: AtomicU64,
     ceiling: u64,
     freed: Notify,
     /// Memory of full blocks that is used again, so that a busy gateway does not ask the kernel for every block.
@@ -33,24 +35,37 @@ pub struct NoRoom;
 pub struct Charge {
     ledger: Arc<Ledger>,
     bytes: u64,
+    blocks: u64,
 }
 
 impl Ledger {
     /// An empty ledger under a ceiling, in bytes.
     pub fn new(ceiling: u64) -> Arc<Self> {
-        Arc::new(Self { used: AtomicU64::new(0), ceiling, freed: Notify::new(), spare: Mutex::default() })
+        let (used, blocks) = (AtomicU64::new(0), AtomicU64::new(0));
+        Arc::new(Self { used, blocks, ceiling, freed: Notify::new(), spare: Mutex::default() })
     }
 
     /// Takes this many bytes, or nothing.
     pub fn charge(self: &Arc<Self>, bytes: u64) -> Result<Charge, NoRoom> {
+        self.enter(bytes, 0)
+    }
+
+    fn enter(self: &Arc<Self>, bytes: u64, blocks: u64) -> Result<Charge, NoRoom> {
         let more = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.ceiling);
         let taken = self.used.try_update(Ordering::AcqRel, Ordering::Acquire, more);
-        taken.map(|_| Charge { ledger: Arc::clone(self), bytes }).map_err(|_| NoRoom)
+        taken.map_err(|_| NoRoom)?;
+        self.blocks.fetch_add(blocks, Ordering::AcqRel);
+        Ok(Charge { ledger: Arc::clone(self), bytes, blocks })
     }
 
     /// What is in flight now, in bytes.
     pub fn used(&self) -> u64 {
         self.used.load(Ordering::Acquire)
+    }
+
+    /// How many blocks are part of what is in flight.
+    pub fn blocks(&self) -> u64 {
+        self.blocks.load(Ordering::Acquire)
     }
 
     /// The most that may be in flight, in bytes.
@@ -84,6 +99,7 @@ impl Ledger {
 impl Drop for Charge {
     fn drop(&mut self) {
         self.ledger.used.fetch_sub(self.bytes, Ordering::AcqRel);
+        self.ledger.blocks.fetch_sub(self.blocks, Ordering::AcqRel);
         self.ledger.freed.notify_waiters();
     }
 }
@@ -99,7 +115,7 @@ pub struct Blank {
 impl Blank {
     /// Memory for a block of `length` bytes, charged to `ledger` together with what it costs to keep account of it.
     pub fn take(ledger: &Arc<Ledger>, length: usize) -> Result<Self, NoRoom> {
-        let charge = ledger.charge(weight(length))?;
+        let charge = ledger.enter(weight(length), 1)?;
         Ok(Self { bytes: ledger.memory(length), length, charge })
     }
 
@@ -210,7 +226,7 @@ mod tests {
         let ledger = Ledger::new(1 << 20);
         let block = filled(&ledger, b"hello");
         let once = ledger.used();
-        assert_eq!(once, block.weight());
+        assert_eq!((once, ledger.blocks()), (block.weight(), 1));
         let readers: Vec<Bytes> = (0..100).map(|_| block.slice(1..4)).collect();
         assert!(block.is_shared());
         assert_eq!(ledger.used(), once);
@@ -240,7 +256,7 @@ mod tests {
         let block = filled(&ledger, b"hello");
         block.settle();
         block.settle();
-        assert_eq!(ledger.used(), 0);
+        assert_eq!((ledger.used(), ledger.blocks()), (0, 0));
         drop(block);
         assert_eq!(ledger.used(), 0);
     }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::flight::{Aboard, Ending, Flight, Proof};
 use super::index::Hoard;
-use super::intake::Intake;
+use super::intake::{Berth, Intake};
 use super::manifest::{Manifest, ManifestBuilder};
-use super::{Blank, Block, Cache, ReadError};
+use super::{Block, Cache, ReadError};
 
 /// The task of one flight.
 pub(super) struct Pilot {
@@ -20,34 +20,34 @@ pub(super) struct Pilot {
 }
 
 impl Pilot {
-    /// Takes off, with memory for the first block in hand.
-    pub(super) fn take_off(cache: &Cache, flight: &Arc<Flight>, first: Blank) {
+    /// Takes off, with what it needs in hand.
+    pub(super) fn take_off(cache: &Cache, flight: &Arc<Flight>, berth: Berth) {
         let keeps = cache.is_worth_keeping(flight.run, flight.source.length);
         let pilot = Self { cache: cache.clone(), flight: Arc::clone(flight), keeps };
-        tokio::spawn(pilot.fly(first));
+        tokio::spawn(pilot.fly(berth));
     }
 
-    async fn fly(self, first: Blank) {
+    async fn fly(self, berth: Berth) {
         let mut landing = Landing { pilot: &self, ending: Ending::Lost };
         let flown = match &self.flight.proof {
-            Proof::Manifest(manifest) => self.fly_by(manifest, first).await,
-            Proof::Building => self.build(first).await,
+            Proof::Manifest(manifest) => self.fly_by(manifest, berth).await,
+            Proof::Building => self.build(berth).await,
         };
         landing.ending = flown.unwrap_or_else(Ending::Failed);
     }
 
-    async fn read(&self, first: Blank) -> Result<Intake, ReadError> {
+    async fn read(&self, berth: Berth) -> Result<Intake, ReadError> {
         let source = &self.flight.source;
         // A flight's run lies within its content.
         let span = self.flight.run.span(source.length).ok_or(ReadError::Lost)?;
         let stream = source.origin.read(&source.key, &source.version, span).await?;
-        Ok(self.cache.intake(stream, Some(first)))
+        Ok(self.cache.cut(stream, berth))
     }
 
     /// Each block is compared with its own value before anybody sees it.
-    async fn fly_by(&self, manifest: &Arc<Manifest>, first: Blank) -> Result<Ending, ReadError> {
+    async fn fly_by(&self, manifest: &Arc<Manifest>, berth: Berth) -> Result<Ending, ReadError> {
         let source = &self.flight.source;
-        let mut intake = self.read(first).await?;
+        let mut intake = self.read(berth).await?;
         for number in self.flight.run.blocks() {
             if !self.may_go_on(number).await {
                 return Ok(Ending::Abandoned);
@@ -71,9 +71,9 @@ impl Pilot {
 
     /// Nobody knows the values of the blocks: they are computed here, and the last block is held back until all of them together are
     /// known to be right.
-    async fn build(&self, first: Blank) -> Result<Ending, ReadError> {
+    async fn build(&self, berth: Berth) -> Result<Ending, ReadError> {
         let source = &self.flight.source;
-        let mut intake = self.read(first).await?;
+        let mut intake = self.read(berth).await?;
         let mut builder = ManifestBuilder::new(source.length);
         let mut hoard = self.keeps.then(|| self.cache.index().hoard());
         self.flight.keep_all(hoard.is_some());
@@ -102,7 +102,9 @@ impl Pilot {
         if let Some(hoard) = hoard {
             hoard.keep(source.fingerprint);
         }
-        held_back.into_iter().for_each(|last| self.flight.show(last));
+        if let Some(last) = held_back {
+            self.flight.show(last);
+        }
         Ok(Ending::Completed)
     }
 

@@ -152,20 +152,16 @@ impl Reader {
         }
     }
 
-    /// Memory for the first block is taken before the store is asked for anything.
+    /// Memory is taken before the store is asked for anything.
     fn take_off(&self, flight: &Arc<Flight>) -> Result<(), ReadError> {
-        match self.cache.room().take_now(self.source.block_length(flight.run.first)) {
-            Ok(first) => {
-                Pilot::take_off(&self.cache, flight, first);
-                Ok(())
-            }
-            Err(_) => {
-                self.cache.flights().land(flight);
-                flight.end(Ending::Failed(ReadError::NoRoom));
-                self.cache.metrics().flight(ReadError::NoRoom.label());
-                Err(ReadError::NoRoom)
-            }
+        if let Ok(berth) = self.cache.berth(self.source.block_length(flight.run.first)) {
+            Pilot::take_off(&self.cache, flight, berth);
+            return Ok(());
         }
+        self.cache.flights().land(flight);
+        flight.end(Ending::Failed(ReadError::NoRoom));
+        self.cache.metrics().flight(ReadError::NoRoom.label());
+        Err(ReadError::NoRoom)
     }
 
     fn keep_following(&mut self, follower: Follower, is_building: bool) {

@@ -20,3 +20,16 @@ pub struct CacheSettings {
     /// How long a range waits for the fill that builds its content's manifest, without which it cannot be verified. Default 10 s.
     pub manifest_wait: Duration,
 }
+
+impl Default for CacheSettings {
+    fn default() -> Self {
+        let memory = 512 << 20;
+        Self {
+            memory,
+            in_flight: 128 << 20,
+            prewarm: memory / 2,
+            min_rate: 32 << 10,
+            manifest_wait: Duration::from_secs(10),
+        }
+    }
+}

@@ -84,7 +84,7 @@ impl Origin for Origins {
                 gate.permits.acquire().await.unwrap().forget();
                 assert!(!gate.panics.swap(false, Ordering::SeqCst), "the store's task fails, as the test asked it to");
                 let take = span.len().min(BLOCK as u64 / 4);
-                let (start, end) = (span.first() as usize, (span.first() + take) as usize);
+                let (start, end) = (at(span.first()), at(span.first() + take));
                 let chunk = gate.content.lock().unwrap().get(start..end).map(Bytes::copy_from_slice);
                 gate.given.fetch_add(take, Ordering::SeqCst);
                 Some((chunk.ok_or(OriginError::Changed), (span.skip(take), running)))
@@ -106,8 +106,14 @@ struct Scene {
     wrong: Arc<AtomicUsize>,
 }
 
+fn at(offset: u64) -> usize {
+    usize::try_from(offset).unwrap()
+}
+
+/// Blocks unlike each other, made quickly.
 fn content(blocks: usize, more: usize) -> Vec<u8> {
-    (0..blocks * BLOCK + more).map(|i| (i / 251 + i % 241) as u8).collect()
+    let pattern: Vec<u8> = (0..65_537_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    pattern.iter().copied().cycle().take(blocks * BLOCK + more).collect()
 }
 
 fn settings(memory: u64, in_flight: u64) -> CacheSettings {
@@ -181,7 +187,7 @@ impl Scene {
     async fn expect(&self, span: ByteSpan) {
         let (got, ended) = self.read(span).await;
         assert_eq!(ended, Ok(()));
-        assert!(got == self.content[span.first() as usize..span.end() as usize], "wrong bytes");
+        assert!(got == self.content[at(span.first())..at(span.end())], "wrong bytes");
     }
 
     fn counted(&self, line: &str) -> bool {
@@ -231,11 +237,11 @@ async fn a_cold_range_reads_the_blocks_it_touches_and_no_other() {
         let before = scene.store.reads();
         scene.expect(scene.span(first, last)).await;
         let reads = scene.store.reads.lock().unwrap().get(before..).unwrap().to_vec();
-        let first_read = reads.first().map(|span| (span.first() as usize, span.end() as usize));
+        let first_read = reads.first().map(|span| (at(span.first()), at(span.end())));
         assert_eq!(first_read, read, "{first}-{last}");
     }
     let last = scene.store.reads.lock().unwrap().last().copied().unwrap();
-    assert_eq!((last.first() as usize, last.end() as usize), (4 * BLOCK, 7 * BLOCK), "what was held is not read again");
+    assert_eq!((at(last.first()), at(last.end())), (4 * BLOCK, 7 * BLOCK), "what was held is not read again");
 }
 
 #[tokio::test]
@@ -285,7 +291,7 @@ async fn what_is_not_kept_waits_for_its_fastest_reader_and_ends_with_its_last() 
     drop(reader);
     scene.eventually(|scene| scene.store.running.load(Ordering::SeqCst) == 0).await;
     assert!(scene.counted("hallpass_flights_total{ending=\"abandoned\"} 1"));
-    scene.eventually(|scene| scene.cache.state().in_flight == 0).await;
+    scene.eventually(|scene| scene.cache.state().in_flight.bytes == 0).await;
 }
 
 #[tokio::test]
@@ -310,7 +316,7 @@ async fn a_wrong_block_is_shown_to_nobody_and_not_kept() {
         let (got, ended) = scene.read(scene.whole()).await;
         assert_eq!(ended, Err(ReadError::WrongBytes));
         assert!(got.len() == at / BLOCK * BLOCK && scene.content.starts_with(&got), "{at}: {} bytes came", got.len());
-        assert_eq!(scene.wrong.load(Ordering::SeqCst), 1);
+        assert!(scene.wrong.load(Ordering::SeqCst) >= 1);
         scene.store.content.lock().unwrap()[at] ^= 1;
         scene.expect(scene.whole()).await;
     }
@@ -347,7 +353,11 @@ async fn without_a_manifest_a_range_waits_for_it_and_is_read_by_it() {
     scene.store.open();
     scene.expect(scene.span(30 * BLOCK, 30 * BLOCK)).await;
     let reads: Vec<_> = scene.store.reads.lock().unwrap().iter().map(|span| span.len()).collect();
-    assert_eq!(reads, [scene.content.len() as u64, BLOCK as u64], "first all of it, then the block, as it was not kept");
+    assert_eq!(
+        reads,
+        [scene.content.len() as u64, BLOCK as u64],
+        "first all of it, then the block, as it was not kept"
+    );
 }
 
 #[tokio::test]
@@ -404,21 +414,21 @@ async fn unproven_bytes_of_a_lost_flight_are_never_completed_by_another() {
 async fn past_the_ceiling_the_store_is_not_even_asked() {
     let scene = Scene::with_manifest(content(3, 0), settings(64 * MIB, 4 * MIB)).await;
     scene.store.open();
-    let ledger = &scene.cache.room().ledger;
+    let ledger = scene.cache.ledger();
     let all = ledger.charge(ledger.ceiling()).unwrap();
     assert_eq!(scene.read(scene.whole()).await, (Vec::new(), Err(ReadError::NoRoom)));
     assert_eq!(scene.store.reads(), 0);
     assert!(scene.counted("hallpass_overload_refusals_total{limit=\"in-flight\"} 1"));
     drop(all);
     scene.expect(scene.whole()).await;
-    assert_eq!(scene.cache.state().in_flight, 0, "what is kept is not in flight");
+    assert_eq!(scene.cache.state().in_flight.bytes, 0, "what is kept is not in flight");
 }
 
 #[tokio::test]
 async fn a_store_that_gives_too_much_is_not_believed() {
     let scene = Scene::new(content(2, 0), settings(64 * MIB, 16 * MIB)).await;
     let stream = stream::iter([Ok(Bytes::from(vec![0; 2 * BLOCK + 1]))]).boxed();
-    let mut intake = scene.cache.cut(stream);
+    let mut intake = scene.cache.cut(stream, scene.cache.berth(BLOCK).unwrap());
     for _ in 0..2 {
         assert_eq!(intake.next(BLOCK, || {}).await.unwrap().bytes().len(), BLOCK);
     }

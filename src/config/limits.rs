@@ -57,11 +57,13 @@ pub(super) fn links(mut section: Section<'_>) -> LinkBounds {
 /// Reads `[cache]`.
 pub(super) fn cache(mut section: Section<'_>) -> CacheSettings {
     let before = section.faults_so_far();
-    let memory = section.read("memory", size(LEAST_MEMORY..=16 * TIB)).unwrap_or(512 * MIB);
-    let in_flight = section.read("in_flight", size(LEAST_MEMORY..=16 * TIB)).unwrap_or(128 * MIB);
+    let usual = CacheSettings::default();
+    let memory = section.read("memory", size(LEAST_MEMORY..=16 * TIB)).unwrap_or(usual.memory);
+    let in_flight = section.read("in_flight", size(LEAST_MEMORY..=16 * TIB)).unwrap_or(usual.in_flight);
     let prewarm = section.read("prewarm", size(0..=16 * TIB)).unwrap_or(memory / 2);
-    let min_rate = section.read("min_rate", size(0..=1024 * MIB)).unwrap_or(32 * KIB);
-    let manifest_wait = section.read("manifest_wait", duration(SECOND..=minutes(5))).unwrap_or(10 * SECOND);
+    let min_rate = section.read("min_rate", size(0..=1024 * MIB)).unwrap_or(usual.min_rate);
+    let manifest_wait = section.read("manifest_wait", duration(SECOND..=minutes(5)));
+    let manifest_wait = manifest_wait.unwrap_or(usual.manifest_wait);
     if prewarm > memory && section.faults_so_far() == before {
         section.fault("prewarm", "is more than memory, of which it is a part; make it smaller, or memory larger");
     }
@@ -102,6 +104,5 @@ const HOUR: Duration = minutes(60);
 const DAY: Duration = minutes(24 * 60);
 /// A cache of fewer than a few blocks only hands them around.
 const LEAST_MEMORY: u64 = 4 * MIB;
-const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const TIB: u64 = 1 << 40;

@@ -81,12 +81,8 @@ impl Minter {
     /// A minter of these parts, within these limits.
     pub fn new(parts: MinterParts, settings: MintSettings) -> Self {
         let heads = Memo::builder().max_capacity(HEADS).time_to_live(settings.fresh_for).build();
-        let reading = Arc::new(Reading::new(
-            parts.known.clone(),
-            parts.cache.clone(),
-            parts.clock.clone(),
-            settings.first_reads,
-        ));
+        let reading =
+            Arc::new(Reading::new(parts.known.clone(), parts.cache.clone(), parts.clock.clone(), settings.first_reads));
         Self(Arc::new(Inner { parts, settings, heads, reading }))
     }
 

@@ -11,7 +11,7 @@ use futures_util::future::{BoxFuture, FutureExt, Shared};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{Known, KnownObjects, ObjectId, ReadFailure};
-use crate::cache::{Block, Cache, Claim, Manifest, ManifestBuilder, block_count, block_length};
+use crate::cache::{Block, Cache, Claim, Intake, Manifest, ManifestBuilder, block_count, block_length};
 use crate::media::Inspector;
 use crate::origin::{ByteStream, Origin};
 use crate::value::{ByteSpan, Clock, Sha256, UnixTime};
@@ -62,11 +62,13 @@ impl Reading {
         if let Some(known) = self.known.recall(&id).await {
             return Ok(known);
         }
+        let berth = self.cache.berth(block_length(length, 0))?;
         let stream: ByteStream = match ByteSpan::whole(length) {
             Some(span) => store.read(&id.key, &id.version, span).await?,
             None => futures_util::stream::empty().boxed(),
         };
-        let known = read(&self.cache, stream, length, self.clock.now().plus(UNCLAIMED)).await.map(Arc::new)?;
+        let blocks = self.cache.cut(stream, berth);
+        let known = read(&self.cache, blocks, length, self.clock.now().plus(UNCLAIMED)).await.map(Arc::new)?;
         self.known.learn(&id, Arc::clone(&known)).await;
         drop(landed);
         Ok(known)
@@ -87,11 +89,10 @@ impl Drop for Landing<'_> {
 
 /// Hashing and sniffing take a few milliseconds per megabyte, so they run beside the serving threads. The blocks are put by as they come, so that
 /// the fetcher of the link finds them.
-async fn read(cache: &Cache, stream: ByteStream, length: u64, prewarmed_until: UnixTime) -> Result<Known, ReadFailure> {
+async fn read(cache: &Cache, mut intake: Intake, length: u64, prewarmed_until: UnixTime) -> Result<Known, ReadFailure> {
     let count = block_count(length).ok_or(ReadFailure::GivenUp)?;
     let (blocks, inbox) = mpsc::channel(BLOCKS_AHEAD);
     let digested = tokio::task::spawn_blocking(move || digest(inbox, length));
-    let mut intake = cache.cut(stream);
     let mut hoard = cache.hoard();
     for number in 0..count {
         let block = intake.next(block_length(length, number), || {}).await?;

@@ -4,18 +4,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::cache::CacheState;
 use crate::telemetry::Metrics;
-
-/// What is told of the cache at one look.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CacheReport<'a> {
-    /// Each state by name, with its bytes and its blocks.
-    pub(super) states: &'a [(&'static str, u64, u64)],
-    /// Blocks that made room for others, since the start.
-    pub(super) evictions: u64,
-    /// Minted objects that lost their place before a fetch, or got none, since the start.
-    pub(super) prewarm_drops: u64,
-}
 
 /// How much of the cache's totals is in the metrics already.
 #[derive(Debug, Default)]
@@ -25,13 +15,21 @@ pub(super) struct CacheTold {
 }
 
 impl CacheTold {
-    /// Takes `report` over into `metrics`.
-    pub(super) fn publish(&self, metrics: &Metrics, report: &CacheReport<'_>) {
-        for &(state, bytes, blocks) in report.states {
-            metrics.cache_state(state, bytes, blocks);
+    /// Takes what the cache says of itself over into `metrics`.
+    pub(super) fn publish(&self, metrics: &Metrics, state: &CacheState) {
+        let kept = &state.kept;
+        let shares = [
+            ("held", kept.held),
+            ("probation", kept.probation),
+            ("protected", kept.protected),
+            ("hoarded", kept.hoarded),
+            ("in-flight", state.in_flight),
+        ];
+        for (name, share) in shares {
+            metrics.cache_state(name, share.bytes, share.blocks);
         }
-        metrics.cache_evictions(since(&self.evictions, report.evictions));
-        metrics.prewarm_drops(since(&self.prewarm_drops, report.prewarm_drops));
+        metrics.cache_evictions(since(&self.evictions, kept.evictions));
+        metrics.prewarm_drops(since(&self.prewarm_drops, kept.prewarm_drops));
     }
 }
 
@@ -43,14 +41,17 @@ fn since(told: &AtomicU64, total: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::{Share, Usage};
 
     #[test]
     fn states_are_set_and_totals_are_added_once() {
         let (metrics, told) = (Metrics::new(), CacheTold::default());
         let looks = [(700, 3, 10, 1), (300, 2, 25, 1), (300, 2, 25, 1), (0, 0, 20, 4)];
         for (bytes, blocks, evictions, prewarm_drops) in looks {
-            let states = [("held", bytes, blocks), ("in-flight", 2 * bytes, blocks + 1)];
-            told.publish(&metrics, &CacheReport { states: &states, evictions, prewarm_drops });
+            let held = Share { bytes, blocks };
+            let kept = Usage { held, evictions, prewarm_drops, ..Usage::default() };
+            let in_flight = Share { bytes: 2 * bytes, blocks: blocks + 1 };
+            told.publish(&metrics, &CacheState { kept, in_flight });
         }
         let page = metrics.encode();
         for line in [

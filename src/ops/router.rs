@@ -12,6 +12,7 @@ use axum::{Json, Router};
 use serde_json::json;
 
 use super::Readiness;
+use super::cache::CacheTold;
 use super::checks::{Check, Checks};
 use super::origin::Told;
 use crate::cache::Cache;
@@ -45,13 +46,20 @@ struct Ops {
     parts: OpsParts,
     checks: Checks,
     stores_told: Told,
+    cache_told: CacheTold,
     /// How many of the catalog's lost records are in the metrics already.
     lost: AtomicU64,
 }
 
 /// Liveness, readiness and metrics.
 pub fn router(parts: OpsParts) -> Router {
-    let ops = Ops { parts, checks: Checks::default(), stores_told: Told::default(), lost: AtomicU64::new(0) };
+    let ops = Ops {
+        parts,
+        checks: Checks::default(),
+        stores_told: Told::default(),
+        cache_told: CacheTold::default(),
+        lost: AtomicU64::new(0),
+    };
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
@@ -89,6 +97,7 @@ impl Ops {
         let told = self.lost.fetch_max(catalog.dropped, Ordering::Relaxed);
         metrics.fetch_records_dropped(catalog.dropped.saturating_sub(told));
         self.stores_told.add(&self.parts.store_counters, metrics);
+        self.cache_told.publish(metrics, &self.parts.cache.state());
         let now = self.parts.clock.now();
         for (name, profile) in self.parts.profiles.get().iter() {
             if let Some(list) = &profile.networks {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use futures_util::future::{BoxFuture, FutureExt};
+use hallpass::cache::{Cache, CacheSettings};
 use hallpass::catalog::{Catalog, CatalogSettings, FetchRecord};
 use hallpass::config::{Action, ClientKey, ClientSettings};
 use hallpass::control::{self, Clients, ControlParts};
@@ -136,6 +137,7 @@ impl House {
         let (parts, metrics) = parts(&clock, &catalog, stores, &settings, &profiles, &wishes);
         let readiness = Readiness::new();
         let ops = OpsParts {
+            cache: cache(&catalog, &metrics),
             metrics,
             readiness: readiness.clone(),
             catalog: catalog.clone(),
@@ -202,6 +204,10 @@ fn client((name, prefixes, actions): (&'static str, &[&str], &[Action])) -> ((&'
     ((name, key.expose().to_owned()), settings)
 }
 
+fn cache(catalog: &Catalog, metrics: &Arc<Metrics>) -> Cache {
+    Cache::new(CacheSettings::default(), catalog.clone(), Arc::clone(metrics), Box::new(|_| {}))
+}
+
 fn parts(
     clock: &Clock,
     catalog: &Catalog,
@@ -225,6 +231,7 @@ fn parts(
         bounds,
         revocations: Arc::clone(&revocations),
         known: KnownObjects::new(catalog.clone(), clock.clone()),
+        cache: cache(catalog, &metrics),
         catalog: catalog.clone(),
         metrics: Arc::clone(&metrics),
     };

@@ -32,13 +32,19 @@ impl Ghosts {
                 self.tickets.remove(&short);
             }
         }
-        let Self { tickets, order, .. } = self;
-        order.tidy(tickets.len(), |ticket, short| tickets.get(short) == Some(&ticket));
+        self.tidy();
     }
 
     /// Whether the key was there. It is there no more.
     pub(super) fn recall(&mut self, key: &BlockKey) -> bool {
-        self.tickets.remove(&shortened(key)).is_some()
+        let was_there = self.tickets.remove(&shortened(key)).is_some();
+        self.tidy();
+        was_there
+    }
+
+    fn tidy(&mut self) {
+        let Self { tickets, order, .. } = self;
+        order.tidy(tickets.len(), |ticket, short| tickets.get(short) == Some(&ticket));
     }
 
     /// How many keys are remembered, and how many marks are kept for them.

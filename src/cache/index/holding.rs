@@ -120,7 +120,6 @@ impl Shelves {
             let ticket = self.ticket();
             self.holding.add(fingerprint, Held { claim, numbers, ticket });
         }
-        self.tidy();
     }
 
     /// Shelves one block of a hoard, unless it is there already.

@@ -19,6 +19,10 @@ mod shelves;
 mod usage;
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
@@ -47,7 +51,8 @@ pub struct BlockKey {
 pub struct Index(Arc<RwLock<Shelves>>);
 
 impl Index {
-    /// An empty index for so many bytes of blocks, `memory`, of which up to `prewarm` may be held.
+    /// An empty index for so many bytes of blocks, `memory`, of which up to `prewarm` may be held. What is held gives way to newer contents
+    /// only, so a `prewarm` near `memory` leaves nothing for the others.
     pub fn new(memory: u64, prewarm: u64) -> Self {
         Self(Arc::new(RwLock::new(Shelves::new(memory, prewarm))))
     }
@@ -94,14 +99,14 @@ impl Index {
 
     /// A link was minted: if the content is held, it is held for this link as well, so for as long as the longest claim lasts. `false`: it
     /// is not held.
-    pub fn claim(&self, fingerprint: &Fingerprint, claim: Claim) -> bool {
-        self.write().holding.extend(fingerprint, claim)
+    pub fn claim(&self, fingerprint: &Fingerprint, claim: impl FnOnce() -> Claim) -> bool {
+        // Nearly every mint is of a content that is not held, and needs neither a claim nor a lock of its own.
+        self.is_held(fingerprint) && self.write().holding.extend(fingerprint, claim())
     }
 
     /// The content was fetched completely: if it was held, it is on probation now.
     pub fn fetched(&self, fingerprint: &Fingerprint) {
-        // Nearly every fetch is of a content that is not held, and needs no lock of its own.
-        if self.read().holding.claim(fingerprint).is_some() {
+        if self.is_held(fingerprint) {
             self.release_if(&[*fingerprint], |_| true);
         }
     }
@@ -117,6 +122,10 @@ impl Index {
     pub fn usage(&self) -> Usage {
         self.change(Shelves::sweep);
         self.read().usage
+    }
+
+    fn is_held(&self, fingerprint: &Fingerprint) -> bool {
+        self.read().holding.claim(fingerprint).is_some()
     }
 
     fn release_if(&self, fingerprints: &[Fingerprint], over: impl Fn(&Claim) -> bool) {
@@ -174,6 +183,7 @@ impl Index {
         let mut shelves = self.write();
         let before = shelves.usage.bytes();
         let result = act(&mut shelves, &mut out);
+        shelves.tidy();
         let leaving = before.saturating_sub(shelves.usage.bytes());
         shelves.leaving += leaving;
         drop(shelves);

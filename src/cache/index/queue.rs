@@ -51,6 +51,12 @@ impl<K> Queue<K> {
             self.marks.retain(|(ticket, key)| is_good(*ticket, key));
         }
     }
+
+    /// All marks, good or not.
+    #[cfg(test)]
+    pub(super) fn marks(&self) -> impl Iterator<Item = &(Ticket, K)> {
+        self.marks.iter()
+    }
 }
 
 /// Below this many marks nothing is swept.
