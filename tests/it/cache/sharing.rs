@@ -151,7 +151,9 @@ async fn a_slow_reader_among_a_hundred_slows_nobody() {
         () = trickle => unreachable!(),
     };
     assert_eq!(done.len(), 99);
-    done.iter().for_each(|came| came.is_right(200, &bytes));
+    for came in &done {
+        came.is_right(200, &bytes);
+    }
     assert_eq!(spans(&stage), [(0, bytes.len() as u64)], "one read");
     slow.read_to(100_000).await.unwrap();
     assert!(slow.body == bytes[..slow.body.len()]);
@@ -171,8 +173,12 @@ async fn a_cache_smaller_than_the_object_serves_it_to_several_at_once() {
     let parts = [asked.as_str()];
     let ranges = join_all((0..3).map(|_| stage.get(&link, &parts)));
     let (several, ranges) = tokio::join!(several, ranges);
-    several.iter().for_each(|came| came.is_right(200, &bytes));
-    ranges.iter().for_each(|came| came.is_right(206, &bytes[from..=to]));
+    for came in &several {
+        came.is_right(200, &bytes);
+    }
+    for came in &ranges {
+        came.is_right(206, &bytes[from..=to]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
