@@ -71,6 +71,7 @@ impl Gateway {
         let limits = ConnectionLimits {
             max_connections: limits.max_connections,
             header_read_timeout: limits.header_timeout,
+            write_budget: limits.write_budget,
             ..ConnectionLimits::default()
         };
         let (drain, ops_drain, readiness) = (Drain::new(), Drain::new(), Readiness::new());

@@ -23,7 +23,8 @@ pub(super) enum Joined {
 }
 
 impl Flights {
-    /// Finds the flight that gives block `needed.first` of `source`, or enters a new one for as much of `needed` as nobody has or reads.
+    /// Finds the flight that gives block `needed.first` of `source`, or enters a new one: for as much of `needed` as nobody has or
+    /// reads, or for all of the content, where only all of it proves itself.
     ///
     /// The list is locked from the look into the index on, so no block that was kept meanwhile is read again.
     pub(super) fn join(&self, source: &Arc<Source>, needed: Run, proof: &Proof, index: &Index) -> Joined {
@@ -40,8 +41,7 @@ impl Flights {
         };
         let run = match proof {
             Proof::Manifest(_) => missing(needed, taken),
-            // Only all of the content proves itself.
-            Proof::Building => needed,
+            Proof::Building => source.all().unwrap_or(needed),
         };
         let flight = Flight::new(Arc::clone(source), run, proof.clone());
         flights.push(Arc::clone(&flight));

@@ -48,15 +48,15 @@ impl Pilot {
     async fn fly_by(&self, manifest: &Arc<Manifest>, berth: Berth) -> Result<Ending, ReadError> {
         let source = &self.flight.source;
         let mut intake = self.read(berth).await?;
+        let mut keeps = self.keeps;
         for number in self.flight.run.blocks() {
-            if !self.may_go_on(number).await {
+            if !self.may_go_on(number, keeps).await {
                 return Ok(Ending::Abandoned);
             }
             let block = intake.next(source.block_length(number), || self.flight.shed()).await?;
             let block = self.verify(manifest, number, block).await?;
-            if self.keeps {
-                self.cache.index().keep(source.block(number), &block);
-            }
+            // Where everything is held by others, nothing more can be kept: the rest streams through.
+            keeps = keeps && self.cache.index().keep(source.block(number), &block);
             self.flight.show(block);
         }
         Ok(Ending::Completed)
@@ -79,7 +79,7 @@ impl Pilot {
         self.flight.keep_all(hoard.is_some());
         let mut held_back = None;
         for number in self.flight.run.blocks() {
-            if !self.may_go_on(number).await {
+            if !self.may_go_on(number, hoard.is_some()).await {
                 return Ok(Ending::Abandoned);
             }
             let block = intake.next(source.block_length(number), || self.flight.shed()).await?;
@@ -117,11 +117,11 @@ impl Pilot {
     }
 
     /// Waits until somebody needs this block, unless it is kept for those who come later; `false` when nobody ever will.
-    async fn may_go_on(&self, number: u32) -> bool {
+    async fn may_go_on(&self, number: u32, is_kept: bool) -> bool {
         loop {
             let Aboard { followers, patient, furthest } = self.flight.aboard();
             let is_building = matches!(self.flight.proof, Proof::Building);
-            if self.keeps || patient > 0 || (followers > 0 && number < furthest.saturating_add(AHEAD)) {
+            if is_kept || patient > 0 || (followers > 0 && number < furthest.saturating_add(AHEAD)) {
                 return true;
             }
             if followers == 0 {

@@ -138,11 +138,8 @@ impl Reader {
         if self.manifest.is_none() {
             self.manifest = self.cache.manifest(&self.source).await;
         }
-        let (proof, run) = match &self.manifest {
-            Some(manifest) => (Proof::Manifest(Arc::clone(manifest)), needed),
-            None => (Proof::Building, self.source.all().ok_or(ReadError::Lost)?),
-        };
-        match self.cache.flights().join(&self.source, run, &proof, self.cache.index()) {
+        let proof = self.manifest.clone().map_or(Proof::Building, Proof::Manifest);
+        match self.cache.flights().join(&self.source, needed, &proof, self.cache.index()) {
             Joined::Kept => Ok(None),
             Joined::Running(follower) => {
                 self.collapsed = true;
@@ -182,10 +179,11 @@ impl Reader {
     /// A flight ended before it gave what was needed. Whoever has bytes of it that nothing else proves cannot go on without it.
     fn survive(&mut self, ending: Ending) -> Result<(), ReadError> {
         match ending {
-            Ending::Completed => Ok(()),
+            // Everybody had left just before this reader came.
+            Ending::Completed | Ending::Abandoned => Ok(()),
             Ending::Failed(error) => Err(error),
-            Ending::Lost | Ending::Abandoned if self.unproven.is_some() || self.replaced => Err(ReadError::Lost),
-            Ending::Lost | Ending::Abandoned => {
+            Ending::Lost if self.unproven.is_some() || self.replaced => Err(ReadError::Lost),
+            Ending::Lost => {
                 self.replaced = true;
                 Ok(())
             }

@@ -9,7 +9,10 @@ use futures_util::future::{BoxFuture, FutureExt, join_all};
 use futures_util::stream::{self, StreamExt};
 use tokio::sync::Semaphore;
 
-use super::{BLOCK, Cache, CacheSettings, Came, Found, Manifest, ManifestBuilder, ReadError, Source};
+use super::{
+    BLOCK, Blank, Block, BlockKey, Cache, CacheSettings, Came, Found, Ledger, Manifest, ManifestBuilder, ReadError,
+    Source,
+};
 use crate::catalog::{Catalog, CatalogSettings};
 use crate::origin::{ByteStream, ObjectMeta, Origin, OriginError};
 use crate::telemetry::Metrics;
@@ -292,6 +295,47 @@ async fn what_is_not_kept_waits_for_its_fastest_reader_and_ends_with_its_last() 
     scene.eventually(|scene| scene.store.running.load(Ordering::SeqCst) == 0).await;
     assert!(scene.counted("hallpass_flights_total{ending=\"abandoned\"} 1"));
     scene.eventually(|scene| scene.cache.state().in_flight.bytes == 0).await;
+}
+
+#[tokio::test]
+async fn what_finds_no_place_in_the_index_streams_through() {
+    let scene = Scene::with_manifest(content(16, 0), settings(16 * MIB, 8 * MIB)).await;
+    let others = Ledger::new(64 * MIB);
+    let held: Vec<Block> = (0..64)
+        .map_while(|number| {
+            let mut blank = Blank::take(&others, BLOCK).unwrap();
+            blank.fill(&mut Bytes::from(vec![0; BLOCK]));
+            let (block, fingerprint) = (blank.share(), Fingerprint::of(b"others"));
+            scene.cache.index().keep(BlockKey { fingerprint, number }, &block).then_some(block)
+        })
+        .collect();
+    assert!(held.len() > 60, "the index is full of what is held by others");
+    scene.store.open();
+    let mut reader = scene.cache.open(&scene.source, scene.whole()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(scene.store.given.load(Ordering::SeqCst) <= 9 * BLOCK as u64);
+    let mut got = Vec::new();
+    while let Some(bytes) = reader.next().await.unwrap() {
+        got.extend(bytes);
+    }
+    assert!(got == scene.content);
+    assert_eq!(scene.store.reads(), 1);
+    drop(held);
+}
+
+#[tokio::test]
+async fn a_kept_block_whose_manifest_is_lost_keeps_nobody_from_the_others() {
+    let scene = Scene::new(content(3, 7), settings(64 * MIB, 16 * MIB)).await;
+    let first = stream::iter([Ok(Bytes::copy_from_slice(&scene.content[..BLOCK]))]).boxed();
+    let mut intake = scene.cache.cut(first, scene.cache.berth(BLOCK).unwrap());
+    let mut hoard = scene.cache.hoard();
+    assert!(hoard.add(0, &intake.next(BLOCK, || {}).await.unwrap()));
+    hoard.keep(scene.source.fingerprint);
+    scene.store.open();
+    scene.expect(scene.span(0, BLOCK - 1)).await;
+    assert_eq!(scene.store.reads(), 0);
+    scene.expect(scene.span(2 * BLOCK, 2 * BLOCK)).await;
+    scene.expect(scene.whole()).await;
 }
 
 #[tokio::test]

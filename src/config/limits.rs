@@ -22,6 +22,8 @@ pub struct LimitSettings {
     pub header_timeout: Duration,
     /// How long running downloads may go on after a stop was asked for. Default 30 s.
     pub drain: Duration,
+    /// How many bytes a connection writes in a row before others go first. Default 256 KiB.
+    pub write_budget: u64,
 }
 
 /// Reads `[links]`.
@@ -90,6 +92,7 @@ pub(super) fn limits(mut section: Section<'_>) -> LimitSettings {
         max_connections: section.read("max_connections", count(1..=1_000_000)).unwrap_or(10_000),
         header_timeout: section.read("header_timeout", duration(SECOND..=HOUR)).unwrap_or(30 * SECOND),
         drain: section.read("drain", duration(Duration::ZERO..=HOUR)).unwrap_or(30 * SECOND),
+        write_budget: section.read("write_budget", size(64 * KIB..=1024 * MIB)).unwrap_or(256 * KIB),
     };
     section.end();
     settings
@@ -104,5 +107,6 @@ const HOUR: Duration = minutes(60);
 const DAY: Duration = minutes(24 * 60);
 /// A cache of fewer than a few blocks only hands them around.
 const LEAST_MEMORY: u64 = 4 * MIB;
+const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const TIB: u64 = 1 << 40;

@@ -24,6 +24,7 @@ use tokio::time::{sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::drain::Drain;
+use super::fair::Fair;
 use super::serve::{BoxError, ConnectionLimits, PeerInfo, Place};
 use crate::telemetry::ListenerMetrics;
 
@@ -98,7 +99,7 @@ impl Connection {
         mut self,
         stream: TcpStream,
         peer: SocketAddr,
-        protocol: http1::Builder,
+        protocol: Protocol,
         make: Arc<M>,
     ) -> Ending
     where
@@ -111,10 +112,10 @@ impl Connection {
     {
         let cut = CancellationToken::new();
         let talk = async {
-            let Ok((io, local)) = opened(stream) else { return Ending::ClientLeft };
+            let Ok((io, local)) = opened(stream, protocol.write_budget) else { return Ending::ClientLeft };
             let leaving = Arc::new(AtomicBool::new(false));
             let service = watched(make(PeerInfo { peer, local, cut: cut.clone() }), Arc::clone(&leaving));
-            self.talk(protocol.serve_connection(io, service), &leaving).await
+            self.talk(protocol.http.serve_connection(io, service), &leaving).await
         };
         let ending = tokio::select! {
             biased;
@@ -159,8 +160,15 @@ impl Drop for Connection {
     }
 }
 
-/// How hyper is to speak with clients of a listener with these limits.
-pub(super) fn protocol(limits: &ConnectionLimits) -> http1::Builder {
+/// How a connection is to be spoken with.
+#[derive(Clone)]
+pub(super) struct Protocol {
+    http: http1::Builder,
+    write_budget: u64,
+}
+
+/// How clients of a listener with these limits are to be spoken with.
+pub(super) fn protocol(limits: &ConnectionLimits) -> Protocol {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -171,15 +179,18 @@ pub(super) fn protocol(limits: &ConnectionLimits) -> http1::Builder {
     if limits.max_headers != HYPERS_MAX_HEADERS {
         builder.max_headers(limits.max_headers);
     }
-    builder
+    Protocol { http: builder, write_budget: limits.write_budget }
 }
 
 /// Turns an accepted socket into what hyper reads and writes; also gives our end's address.
-fn opened(stream: TcpStream) -> io::Result<(impl hyper::rt::Read + hyper::rt::Write + Unpin, SocketAddr)> {
+fn opened(
+    stream: TcpStream,
+    write_budget: u64,
+) -> io::Result<(impl hyper::rt::Read + hyper::rt::Write + Unpin, SocketAddr)> {
     let local = stream.local_addr()?;
     // Answers are written whole; waiting to join small ones only delays the first byte.
     stream.set_nodelay(true)?;
-    Ok((TokioIo::new(stream), local))
+    Ok((Fair::new(TokioIo::new(stream), write_budget), local))
 }
 
 /// The service, with answers that announce the end of the connection once it is `leaving`. Only the connection's own task uses the

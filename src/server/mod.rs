@@ -6,6 +6,7 @@
 
 mod connection;
 mod drain;
+mod fair;
 mod listener;
 mod serve;
 

@@ -34,6 +34,8 @@ pub struct ConnectionLimits {
     pub head_bytes: usize,
     /// How many header lines a request may have.
     pub max_headers: usize,
+    /// How many bytes a connection writes in a row before others go first.
+    pub write_budget: u64,
 }
 
 /// What a connection's service is made from: its two ends, and the way to cut it.
@@ -54,6 +56,7 @@ impl Default for ConnectionLimits {
             header_read_timeout: Duration::from_secs(15),
             head_bytes: 16 * 1024,
             max_headers: 100,
+            write_budget: 256 * 1024,
         }
     }
 }

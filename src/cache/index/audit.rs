@@ -27,9 +27,9 @@ impl Index {
         }
     }
 
-    /// What is hoarded and belongs to no hoard any more.
-    pub(super) fn lingering(&self) -> u64 {
-        self.read().lingering.iter().map(Block::weight).sum()
+    /// Where the memory of the blocks lies that have a key.
+    pub(super) fn addresses(&self) -> HashSet<*const u8> {
+        self.read().entries.values().map(|entry| entry.block.bytes().as_ptr()).collect()
     }
 
     /// Whether somebody else holds every block that may be evicted.

@@ -31,9 +31,12 @@ impl Holding {
         Self { ceiling, objects: HashMap::new(), order: Queue::new() }
     }
 
-    /// The contents whose claim is over.
+    /// The contents whose claim is over, in the order in which they came.
     pub(super) fn over(&self, over: impl Fn(&Claim) -> bool) -> Vec<Fingerprint> {
-        self.objects.iter().filter(|(_, held)| over(&held.claim)).map(|(fingerprint, _)| *fingerprint).collect()
+        let lapsed = self.objects.iter().filter(|(_, held)| over(&held.claim));
+        let mut lapsed: Vec<_> = lapsed.map(|(fingerprint, held)| (held.ticket, *fingerprint)).collect();
+        lapsed.sort_unstable_by_key(|(ticket, _)| *ticket);
+        lapsed.into_iter().map(|(_, fingerprint)| fingerprint).collect()
     }
 
     /// Why a content is held, if it is.

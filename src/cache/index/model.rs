@@ -21,13 +21,14 @@ enum Step {
     KeepHoard { hoard: usize, content: u8 },
     HoldHoard { hoard: usize, content: u8, expires: u64 },
     DropHoard { hoard: usize },
+    Mint { content: u8, blocks: u32, expires: u64 },
     Claim { content: u8, expires: u64 },
     Fetched { content: u8 },
     Lapse { now: u64 },
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let (content, number, hoard, time) = (0..12_u8, 0..4_u32, 0..3_usize, 0..20_u64);
+    let (content, number, hoard, time) = (0..30_u8, 0..4_u32, 0..3_usize, 0..20_u64);
     prop_oneof![
         6 => (content.clone(), number.clone(), prop::bool::weighted(0.2))
             .prop_map(|(content, number, pin)| Step::Keep { content, number, pin }),
@@ -38,6 +39,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (hoard.clone(), content.clone()).prop_map(|(hoard, content)| Step::KeepHoard { hoard, content }),
         3 => (hoard.clone(), content.clone(), time.clone())
             .prop_map(|(hoard, content, expires)| Step::HoldHoard { hoard, content, expires }),
+        6 => (content.clone(), 1..4_u32, time.clone())
+            .prop_map(|(content, blocks, expires)| Step::Mint { content, blocks, expires }),
         1 => hoard.prop_map(|hoard| Step::DropHoard { hoard }),
         1 => (content.clone(), time.clone()).prop_map(|(content, expires)| Step::Claim { content, expires }),
         1 => content.prop_map(|content| Step::Fetched { content }),
@@ -77,7 +80,12 @@ fn fingerprint(content: u8) -> Fingerprint {
 
 /// Equal keys have equal contents, so the blocks of one number have one length.
 fn length(number: u32) -> usize {
-    number as usize * 517 % 1500
+    1 + number as usize * 517 % 1500
+}
+
+/// Blocks of these tests are never empty, so no two have one address.
+fn address(block: &Block) -> *const u8 {
+    block.bytes().as_ptr()
 }
 
 fn claim(expires: u64) -> Claim {
@@ -112,6 +120,11 @@ impl Model {
             Step::Add { hoard, pin } => self.add(hoard, pin),
             Step::KeepHoard { hoard, content } => self.keep_hoard(hoard, content),
             Step::HoldHoard { hoard, content, expires } => self.hold_hoard(hoard, content, expires),
+            Step::Mint { content, blocks, expires } => {
+                self.hoards.remove(&0);
+                (0..blocks).for_each(|_| self.add(0, false));
+                self.hold_hoard(0, content, expires);
+            }
             Step::DropHoard { hoard } => drop(self.hoards.remove(&hoard)),
             Step::Claim { content, expires } => {
                 let held = self.held.iter_mut().find(|held| held.content == content);
@@ -149,9 +162,10 @@ impl Model {
         let others: u64 = self.index.usage().hoarded.bytes;
         let index = &self.index;
         let open = || Hoarded { hoard: index.hoard(), weights: Some(Vec::new()) };
+        let number = self.hoards.get(&hoard).and_then(|one| one.weights.as_ref()).map_or(0, Vec::len);
+        let number = u32::try_from(number).unwrap();
+        let block = self.block(number);
         let one = self.hoards.entry(hoard).or_insert_with(open);
-        let number = one.weights.as_ref().map_or(0, |weights| u32::try_from(weights.len()).unwrap());
-        let block = Blank::take(&self.ledger, length(number)).unwrap().share();
         let (was_open, weight) = (one.weights.is_some(), block.weight());
         let hoarded: u64 = one.weights.iter().flatten().sum();
         let added = one.hoard.add(number, &block);
@@ -209,6 +223,16 @@ impl Model {
         );
     }
 
+    /// The bytes of pinned blocks that lie in no hoard and under no key.
+    fn homeless(&self) -> u64 {
+        let hoarded =
+            |at| self.hoards.values().any(|one| (0..300).map_while(|n| one.hoard.block(n)).any(|b| address(b) == at));
+        let known = self.index.addresses();
+        let homeless =
+            self.pins.iter().filter(|(_, block)| !known.contains(&address(block)) && !hoarded(address(block)));
+        homeless.map(|(_, block)| block.weight()).sum()
+    }
+
     fn check(&self) {
         self.index.audit();
         let usage = self.index.usage();
@@ -222,7 +246,7 @@ impl Model {
             }
         }
         let hoards: u64 = self.hoards.values().flat_map(|one| one.weights.iter().flatten()).sum();
-        assert_eq!(usage.hoarded.bytes, hoards + self.index.lingering());
+        assert_eq!(usage.hoarded.bytes, hoards + self.homeless(), "memory that somebody holds is counted");
         assert_eq!(self.ledger.used(), 0);
         for (key, _) in &self.pins {
             assert!(key.is_none_or(|key| self.index.has(&key)), "pinned and gone");
@@ -231,7 +255,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn whatever_is_done_the_sums_are_exact_and_the_promises_hold(
@@ -246,7 +270,7 @@ proptest! {
         }
         let Model { ledger, index, pins, hoards, .. } = model;
         drop((pins, hoards));
-        assert_eq!((index.usage().hoarded, index.lingering()), (Share::default(), 0));
+        assert_eq!(index.usage().hoarded, Share::default());
         index.audit();
         drop(index);
         assert_eq!(ledger.used(), 0);

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 /// The number of one stay in one queue. No two stays share one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ticket(u64);
 
 impl Ticket {

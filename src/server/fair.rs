@@ -1,0 +1,164 @@
+//! Fair writing: no connection keeps a core for itself while others wait.
+//!
+//! hyper writes to a connection for as long as its socket takes bytes, which on a fast network is for ever: a small answer then waits behind
+//! many megabytes of a large one. Here a connection that has written its budget in a row goes to the end of the queue.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+
+/// A connection's bytes, with a budget for writing in a row.
+pub(super) struct Fair<I> {
+    io: I,
+    /// In bytes.
+    budget: u64,
+    /// Written since the connection last let others go first, in bytes.
+    spent: u64,
+}
+
+impl<I> Fair<I> {
+    /// Lets others go first after each `budget` bytes.
+    pub(super) const fn new(io: I, budget: u64) -> Self {
+        Self { io, budget, spent: 0 }
+    }
+
+    /// Whether others go first now. The task is woken at once, and so runs again after those that wait.
+    fn gives_way(&mut self, context: &Context<'_>) -> bool {
+        let gives_way = self.spent >= self.budget;
+        if gives_way {
+            self.spent = 0;
+            context.waker().wake_by_ref();
+        }
+        gives_way
+    }
+
+    /// Whoever has to wait for its socket anyway has let others go first.
+    fn note(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Ok(bytes)) => self.spent = self.spent.saturating_add(bytes as u64),
+            Poll::Pending => self.spent = 0,
+            Poll::Ready(Err(_)) => {}
+        }
+        written
+    }
+}
+
+impl<I: Read + Unpin> Read for Fair<I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(context, buffer)
+    }
+}
+
+impl<I: Write + Unpin> Write for Fair<I> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.gives_way(context) {
+            return Poll::Pending;
+        }
+        let written = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.note(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.gives_way(context) {
+            return Poll::Pending;
+        }
+        let written = Pin::new(&mut self.io).poll_write_vectored(context, slices);
+        self.note(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    /// A socket that takes this much at a time, for ever, or nothing.
+    struct Sink(Option<usize>);
+
+    impl Write for Sink {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            self.0.map_or(Poll::Pending, |most| Poll::Ready(Ok(bytes.len().min(most))))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[derive(Default)]
+    struct Bell(AtomicUsize);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes as long as it can, at most so often; how many bytes went.
+    fn run(fair: &mut Fair<Sink>, bell: &Arc<Bell>) -> usize {
+        let waker = Waker::from(Arc::clone(bell));
+        let mut context = Context::from_waker(&waker);
+        let mut sum = 0;
+        for turn in 0..1000 {
+            let written = if turn % 2 == 0 {
+                Pin::new(&mut *fair).poll_write(&mut context, &[0; 100])
+            } else {
+                Pin::new(&mut *fair).poll_write_vectored(&mut context, &[IoSlice::new(&[0; 100])])
+            };
+            match written {
+                Poll::Ready(Ok(bytes)) => sum += bytes,
+                _ => break,
+            }
+        }
+        sum
+    }
+
+    #[test]
+    fn after_its_budget_a_connection_lets_others_go_first_and_comes_again() {
+        let (mut fair, bell) = (Fair::new(Sink(Some(60)), 300), Arc::new(Bell::default()));
+        assert_eq!(run(&mut fair, &bell), 300);
+        assert_eq!(bell.0.load(Ordering::Relaxed), 1, "it is woken at once");
+        assert_eq!(run(&mut fair, &bell), 300);
+        assert_eq!(bell.0.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn waiting_for_the_socket_counts_as_letting_others_go_first() {
+        let (mut fair, bell) = (Fair::new(Sink(Some(60)), 300), Arc::new(Bell::default()));
+        fair.spent = 240;
+        fair.io = Sink(None);
+        assert_eq!(run(&mut fair, &bell), 0);
+        fair.io = Sink(Some(60));
+        assert_eq!(run(&mut fair, &bell), 300);
+        assert_eq!(bell.0.load(Ordering::Relaxed), 1);
+    }
+}
