@@ -17,6 +17,7 @@ mod kit;
 
 mod architecture;
 mod cache;
+mod cache_memory;
 mod catalog;
 mod control;
 mod docs;
