@@ -70,6 +70,8 @@ struct State {
     needs: BTreeMap<u32, usize>,
     /// Those that want nothing but the ending.
     patient: usize,
+    /// Whether the store has accepted the read.
+    is_open: bool,
     ending: Option<Ending>,
 }
 
@@ -111,6 +113,7 @@ impl Flight {
             keeps: Keeps::Latest,
             needs: BTreeMap::new(),
             patient: 0,
+            is_open: false,
             ending: None,
         };
         let (progress, _) = watch::channel(());
@@ -141,6 +144,12 @@ impl Flight {
     /// Says what stays in the window from now on.
     pub(super) fn keep(&self, keeps: Keeps) {
         self.change(|state| state.keeps = keeps);
+    }
+
+    /// The store has accepted the read.
+    pub(super) fn opened(&self) {
+        self.state().is_open = true;
+        self.progress.send_replace(());
     }
 
     /// Shows the next block.
@@ -263,6 +272,19 @@ impl Follower {
             if self.progress.changed().await.is_err() {
                 return Sight::Ended(Ending::Lost);
             }
+        }
+    }
+
+    /// Waits until the store has accepted the read, or the flight has ended.
+    pub(super) async fn opening(&mut self) -> Result<(), Ending> {
+        loop {
+            self.progress.mark_unchanged();
+            match &*self.flight.state() {
+                State { is_open: true, .. } => return Ok(()),
+                State { ending: Some(ending), .. } => return Err(ending.clone()),
+                _ => {}
+            }
+            self.progress.changed().await.map_err(|_| Ending::Lost)?;
         }
     }
 

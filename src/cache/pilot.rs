@@ -41,6 +41,7 @@ impl Pilot {
         // A flight's run lies within its content.
         let span = self.flight.run.span(source.length).ok_or(ReadError::Lost)?;
         let stream = source.origin.read(&source.key, &source.version, span).await?;
+        self.flight.opened();
         Ok(self.cache.cut(stream, berth))
     }
 
@@ -69,8 +70,8 @@ impl Pilot {
         if is_right { Ok(block) } else { Err(self.wrong_bytes()) }
     }
 
-    /// Nobody knows the values of the blocks: they are computed here, and the last block is held back until all of them together are
-    /// known to be right.
+    /// Nobody knows the values of the blocks: they are computed here, and all blocks together are proven at the end. Who takes a block before
+    /// that is a reader of the whole, which gives its last bytes away only after that end.
     async fn build(&self, berth: Berth) -> Result<Ending, ReadError> {
         let source = &self.flight.source;
         let mut intake = self.read(berth).await?;
@@ -79,7 +80,6 @@ impl Pilot {
         if hoard.is_some() {
             self.flight.keep(Keeps::All);
         }
-        let mut held_back = None;
         for number in self.flight.run.blocks() {
             if !self.may_go_on(number, hoard.is_some()).await {
                 return Ok(Ending::Abandoned);
@@ -92,9 +92,7 @@ impl Pilot {
             };
             let (block, pushed) = self.cache.hash(block, built).await?;
             builder = pushed;
-            if let Some(before) = held_back.replace(block) {
-                self.flight.show(before);
-            }
+            self.flight.show(block);
         }
         intake.end().await?;
         let manifest = builder.finish().filter(|manifest| manifest.fingerprint() == source.fingerprint);
@@ -103,9 +101,6 @@ impl Pilot {
         let _ = self.flight.built.set(manifest);
         if let Some(hoard) = hoard {
             hoard.keep(source.fingerprint);
-        }
-        if let Some(last) = held_back {
-            self.flight.show(last);
         }
         Ok(Ending::Completed)
     }

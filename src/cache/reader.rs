@@ -50,7 +50,25 @@ impl Reader {
             replaced: false,
         };
         reader.at_hand = reader.read().await?;
+        reader.secure().await?;
         Ok(reader)
+    }
+
+    /// What is missing further on is asked for now: whether the store still has it must be known before there is a head.
+    async fn secure(&mut self) -> Result<(), ReadError> {
+        let index = self.cache.index();
+        let lacks = |number: &u32| !index.has(&self.source.block(*number));
+        let missing = self.needed.and_then(|run| run.blocks().find(lacks).map(|first| Run { first, ..run }));
+        let is_followed = |one: &Follower| missing.is_some_and(|run| one.flight().run.contains(run.first));
+        let (Some(missing), false) = (missing, self.following.as_ref().is_some_and(is_followed)) else {
+            return Ok(());
+        };
+        let Some(mut follower) = self.follow(missing).await? else { return Ok(()) };
+        if let Err(ending) = follower.opening().await {
+            self.survive(ending)?;
+        }
+        self.following = Some(follower);
+        Ok(())
     }
 
     /// Whether its first block came from a read that another request had begun.

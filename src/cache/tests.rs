@@ -28,6 +28,8 @@ struct Gated {
     given: AtomicU64,
     running: AtomicUsize,
     panics: AtomicBool,
+    /// Whether the object was overwritten.
+    gone: AtomicBool,
 }
 
 impl Gated {
@@ -39,6 +41,7 @@ impl Gated {
             given: AtomicU64::new(0),
             running: AtomicUsize::new(0),
             panics: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
         })
     }
 
@@ -93,7 +96,8 @@ impl Origin for Origins {
                 Some((chunk.ok_or(OriginError::Changed), (span.skip(take), running)))
             }
         });
-        async move { Ok(chunks.boxed() as ByteStream) }.boxed()
+        let gone = self.0.gone.load(Ordering::SeqCst);
+        async move { if gone { Err(OriginError::Changed) } else { Ok(chunks.boxed() as ByteStream) } }.boxed()
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), OriginError>> {
@@ -429,6 +433,19 @@ async fn without_a_manifest_a_range_waits_only_so_long() {
     scene.eventually(|scene| scene.found() == Found::All).await;
     scene.expect(scene.span(0, 0)).await;
     assert_eq!(scene.store.reads(), 1, "the read that it began went on without it");
+}
+
+#[tokio::test]
+async fn what_a_store_has_no_more_is_told_before_the_head_though_the_beginning_is_kept() {
+    let scene = Scene::with_manifest(content(5, 0), settings(64 * MIB, 16 * MIB)).await;
+    scene.store.open();
+    scene.expect(scene.span(0, BLOCK)).await;
+    scene.store.gone.store(true, Ordering::SeqCst);
+    let opened = scene.cache.open(&scene.source, scene.whole()).await;
+    assert_eq!(opened.err(), Some(ReadError::Origin(OriginError::Changed)));
+    scene.expect(scene.span(7, BLOCK)).await;
+    scene.store.gone.store(false, Ordering::SeqCst);
+    scene.expect(scene.whole()).await;
 }
 
 #[tokio::test]
