@@ -488,6 +488,9 @@ async fn nothing_that_a_process_says_at_trace_holds_a_secret() {
     wire.send(format!("{} {} HTTP/1.1\r\nHost: x\r\nRange: bytes={}\r\n\r\n", link.token(), link.path, link.url)).await;
     let _ = wire.try_answer(false).await;
     fs::write(shop.file("media/receipt.png"), b"overwritten").unwrap();
+    assert_eq!(shop.status(&other).await, 200, "the minted bytes lie in memory");
+    shop.kill();
+    shop.serve().await;
     assert_eq!(shop.status(&other).await, 410);
     // The API, with the secret in every place where it may or may not belong.
     for (method, path, body) in [

@@ -241,6 +241,11 @@ impl Gateway {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// The same with nothing in memory: it was started again over the same catalog, keys and store. Decorations are gone.
+    pub async fn cold(self) -> Self {
+        self.stop().await.start().await
+    }
+
     /// Stops it; its place stays.
     pub async fn stop(self) -> Place {
         self.running.stop(Duration::from_millis(100)).await;

@@ -12,7 +12,7 @@ use crate::kit::gateway::{BIG, Gateway, Minted, Place, now, request};
 use crate::kit::wire::Answer;
 
 /// The lines that every 200 and 206 of an asset has, Date and those about the content aside.
-fn always(link: &Minted, modified: UnixTime, cache_control: &str) -> Vec<String> {
+fn always(link: &Minted, modified: UnixTime, cache_control: &str, came: &str) -> Vec<String> {
     let digest = BASE64.encode(&HEXLOWER.decode(link.sha256.as_bytes()).unwrap());
     vec![
         "accept-ranges: bytes".to_owned(),
@@ -22,7 +22,7 @@ fn always(link: &Minted, modified: UnixTime, cache_control: &str) -> Vec<String>
         "referrer-policy: no-referrer".to_owned(),
         "x-robots-tag: noindex, nofollow, noarchive".to_owned(),
         format!("repr-digest: sha-256=:{digest}:"),
-        "cache-status: hallpass; fwd=miss".to_owned(),
+        format!("cache-status: hallpass; {came}"),
         format!("cache-control: {cache_control}"),
     ]
 }
@@ -59,6 +59,7 @@ async fn jpeg() -> (Gateway, Minted, Vec<u8>, UnixTime, String) {
 #[tokio::test]
 async fn a_200_has_these_lines_and_no_others() {
     let (gate, link, bytes, modified, cache_control) = jpeg().await;
+    let gate = gate.cold().await;
     let before = now();
     let answer = gate.get(&link.path).await;
     assert_eq!(answer.status_line, "HTTP/1.1 200 OK");
@@ -66,7 +67,9 @@ async fn a_200_has_these_lines_and_no_others() {
     assert!(answer.field("date").is_some() && (before..=now()).contains(&date(&answer)), "{answer:?}");
     let length = format!("content-length: {}", bytes.len());
     let own = ["content-type: image/jpeg", "content-disposition: inline; filename=\"hero.jpg\"", &length];
-    assert_eq!(answer.block(), block(&always(&link, modified, &cache_control), &own));
+    assert_eq!(answer.block(), block(&always(&link, modified, &cache_control, "fwd=miss; stored"), &own));
+    let again = gate.get(&link.path).await;
+    assert_eq!(again.block(), block(&always(&link, modified, &cache_control, "hit"), &own));
     assert_eq!(link.fingerprint, blake3::hash(&bytes).to_hex().as_str());
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes);
     assert_eq!(link.sha256, HEXLOWER.encode(digest.as_ref()));
@@ -85,7 +88,7 @@ async fn a_206_has_those_and_its_range() {
         "content-length: 100",
         &range,
     ];
-    assert_eq!(answer.block(), block(&always(&link, modified, &cache_control), &own));
+    assert_eq!(answer.block(), block(&always(&link, modified, &cache_control, "hit"), &own));
 }
 
 #[tokio::test]
