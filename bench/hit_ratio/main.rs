@@ -22,7 +22,7 @@ mod policy;
 mod rivals;
 mod traces;
 
-use policy::{Policy, Ratio, play};
+use policy::{Policy, play};
 use traces::Trace;
 
 fn main() {
