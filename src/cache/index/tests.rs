@@ -4,6 +4,7 @@ mod minted;
 
 use bytes::Bytes;
 
+use super::shelves::Line;
 use super::*;
 use crate::cache::{Blank, Ledger};
 use crate::value::UnixTime;
@@ -187,7 +188,7 @@ fn what_comes_back_soon_after_its_eviction_is_protected() {
     assert!(stage.keep(20, 0) && stage.keep(5000, 0));
     assert_eq!((stage.place(20, 0), stage.place(5000, 0)), (PROTECTED, PROBATION));
     (10_000..90_000).for_each(|content| assert!(stage.keep(content, 0)));
-    assert_eq!(stage.index.ghosts(), 100, "no more of them than blocks");
+    assert_eq!(stage.index.ghosts(), (50, 0), "half as many of them as blocks");
     assert!(stage.keep(5000, 0));
     assert_eq!(stage.place(5000, 0), PROBATION, "its eviction is long forgotten");
     stage.blocks();
@@ -214,6 +215,26 @@ fn the_credit_of_past_uses_is_spent() {
     (0..240).for_each(|use_| assert!(stage.get(use_ % 80).is_some()));
     (2000..2800).for_each(|content| assert!(stage.keep(content, 0) && stage.get(content).is_some()));
     assert_eq!(stage.count(None, 0..80), 80, "others are used now");
+    stage.blocks();
+}
+
+#[test]
+fn what_comes_back_decides_how_much_may_be_on_probation() {
+    let stage = Stage::new(100, 0);
+    assert_eq!(stage.index.trial(), 5 * UNIT);
+    (0..150).for_each(|content| assert!(stage.keep(content, 0)));
+    (10..30).for_each(|content| assert!(stage.keep(content, 0)));
+    assert_eq!(stage.index.trial(), 25 * UNIT, "twenty were evicted too early");
+    assert_eq!(stage.count(PROTECTED, 10..30), 20);
+    // Others are protected in their place, until they are evicted from there.
+    (1000..1400).for_each(|content| assert!(stage.keep(content, 0) && stage.get(content).is_some()));
+    assert_eq!(stage.count(None, 10..30), 20);
+    let former = (1000..1400).rfind(|content| !stage.index.has(&key(*content, 0))).unwrap();
+    let before = stage.index.trial();
+    assert!(stage.keep(former, 0));
+    assert_eq!((stage.index.trial(), stage.place(former, 0)), (before - 2 * UNIT, PROBATION));
+    (0..50_000).for_each(|step| assert!(stage.keep(step * 7 % 130, 0)));
+    assert!(stage.index.trial() <= 90 * UNIT);
     stage.blocks();
 }
 
