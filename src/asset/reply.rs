@@ -115,11 +115,11 @@ const fn cache_status(came: Came) -> &'static str {
         (Found::Nothing, false, false) => "hallpass; fwd=miss",
         (Found::Nothing, false, true) => "hallpass; fwd=miss; stored",
         (Found::Nothing, true, false) => "hallpass; fwd=miss; collapsed",
-        (Found::Nothing, true, true) => "hallpass; fwd=miss; stored; collapsed",
+        (Found::Nothing, true, true) => "hallpass; fwd=miss; collapsed; stored",
         (Found::Some, false, false) => "hallpass; fwd=partial",
         (Found::Some, false, true) => "hallpass; fwd=partial; stored",
         (Found::Some, true, false) => "hallpass; fwd=partial; collapsed",
-        (Found::Some, true, true) => "hallpass; fwd=partial; stored; collapsed",
+        (Found::Some, true, true) => "hallpass; fwd=partial; collapsed; stored",
     }
 }
 

@@ -116,8 +116,16 @@ impl Cache {
     ///
     /// # Errors
     /// [`ReadError::NoRoom`] when too much is in flight.
-    pub fn berth(&self, length: usize) -> Result<Berth, ReadError> {
+    pub(super) fn berth(&self, length: usize) -> Result<Berth, ReadError> {
         self.0.room.berth(length).map_err(|_| ReadError::NoRoom)
+    }
+
+    /// The same for a read that can wait: it gets its berth, and room for each block, as soon as there is some.
+    ///
+    /// # Errors
+    /// [`ReadError::NoRoom`] when there was none for so long.
+    pub async fn berth_within(&self, patience: Duration, length: usize) -> Result<Berth, ReadError> {
+        self.0.room.berth_within(patience, length).await.map_err(|_| ReadError::NoRoom)
     }
 
     /// A store's stream cut into blocks, whose memory is counted.

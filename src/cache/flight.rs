@@ -4,6 +4,7 @@
 //! a window. A follower that needs a block which has left the window has fallen behind: it looks elsewhere, and nobody waits for it.
 
 use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::{Notify, watch};
@@ -64,14 +65,25 @@ struct State {
     window: VecDeque<Block>,
     /// The number of the window's first block.
     first: u32,
-    /// Keeps all blocks in the window, since they lie in a hoard anyway.
-    keeps_all: bool,
-    /// The furthest block that anybody has asked for.
-    furthest: u32,
-    followers: usize,
+    keeps: Keeps,
+    /// Which block followers need next, and how many of them.
+    needs: BTreeMap<u32, usize>,
     /// Those that want nothing but the ending.
     patient: usize,
+    /// Whether the store has accepted the read.
+    is_open: bool,
     ending: Option<Ending>,
+}
+
+/// What stays in the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keeps {
+    /// Everything: it lies in a hoard anyway.
+    All,
+    /// The latest, for those who come late.
+    Latest,
+    /// Of the latest, what a follower still needs: nobody joins any more.
+    Needed,
 }
 
 /// What a follower sees when it looks for a block.
@@ -87,9 +99,10 @@ pub(super) enum Sight {
 /// Who is aboard, as the pilot needs to know.
 #[derive(Clone, Copy)]
 pub(super) struct Aboard {
-    pub(super) followers: usize,
-    pub(super) patient: usize,
-    pub(super) furthest: u32,
+    /// The block that the fastest follower needs next; `None` when nobody follows.
+    pub(super) furthest: Option<u32>,
+    /// Whether somebody wants nothing but the ending.
+    pub(super) is_awaited: bool,
 }
 
 impl Flight {
@@ -97,10 +110,10 @@ impl Flight {
         let state = State {
             window: VecDeque::new(),
             first: run.first,
-            keeps_all: false,
-            furthest: run.first,
-            followers: 0,
+            keeps: Keeps::Latest,
+            needs: BTreeMap::new(),
             patient: 0,
+            is_open: false,
             ending: None,
         };
         let (progress, _) = watch::channel(());
@@ -124,56 +137,89 @@ impl Flight {
 
     pub(super) fn aboard(&self) -> Aboard {
         let state = self.state();
-        Aboard { followers: state.followers, patient: state.patient, furthest: state.furthest }
+        let furthest = state.needs.last_key_value().map(|(number, _)| *number);
+        Aboard { furthest, is_awaited: state.patient > 0 }
     }
 
-    /// Keeps all blocks in the window from now on, or no longer.
-    pub(super) fn keep_all(&self, keeps_all: bool) {
-        let mut state = self.state();
-        state.keeps_all = keeps_all;
-        let left = state.slide();
-        drop(state);
-        drop(left);
+    /// Says what stays in the window from now on.
+    pub(super) fn keep(&self, keeps: Keeps) {
+        self.change(|state| state.keeps = keeps);
+    }
+
+    /// The store has accepted the read.
+    pub(super) fn opened(&self) {
+        self.state().is_open = true;
+        self.progress.send_replace(());
     }
 
     /// Shows the next block.
     pub(super) fn show(&self, block: Block) {
-        let mut state = self.state();
-        state.window.push_back(block);
-        let left = state.slide();
-        drop(state);
-        drop(left);
+        self.change(|state| state.window.push_back(block));
         self.progress.send_replace(());
     }
 
-    /// Lets go of what nobody ahead needs; those behind look elsewhere.
+    /// Lets go of what the fastest follower does not need; those behind it look elsewhere.
     pub(super) fn shed(&self) {
         let mut state = self.state();
-        let mut left = Vec::new();
-        while !state.keeps_all && state.first < state.furthest {
-            let Some(block) = state.window.pop_front() else { break };
-            left.push(block);
-            state.first += 1;
-        }
+        let furthest = state.needs.last_key_value().map_or(u32::MAX, |(number, _)| *number);
+        let left = if state.keeps == Keeps::All { Vec::new() } else { state.pop_below(furthest) };
         drop(state);
         drop(left);
     }
 
     /// Ends it; the first word stands.
     pub(super) fn end(&self, ending: Ending) {
-        self.state().ending.get_or_insert(ending);
+        self.change(|state| {
+            state.ending.get_or_insert(ending);
+            state.keeps = Keeps::Needed;
+        });
         self.progress.send_replace(());
+    }
+
+    /// Changes the state; what leaves the window by it is freed after the lock.
+    fn change<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state();
+        let result = act(&mut state);
+        let left = state.slide();
+        drop(state);
+        drop(left);
+        result
     }
 }
 
 impl State {
     fn slide(&mut self) -> Vec<Block> {
+        let shown = u32::try_from(self.window.len().saturating_sub(WINDOW)).unwrap_or(u32::MAX);
+        let latest = self.first.saturating_add(shown);
+        let needed = self.needs.first_key_value().map_or(u32::MAX, |(number, _)| *number);
+        match self.keeps {
+            Keeps::All => Vec::new(),
+            Keeps::Latest => self.pop_below(latest),
+            Keeps::Needed => self.pop_below(latest.max(needed)),
+        }
+    }
+
+    fn pop_below(&mut self, number: u32) -> Vec<Block> {
         let mut left = Vec::new();
-        while !self.keeps_all && self.window.len() > WINDOW {
-            left.extend(self.window.pop_front());
+        while self.first < number {
+            let Some(block) = self.window.pop_front() else { break };
+            left.push(block);
             self.first += 1;
         }
         left
+    }
+
+    fn needs(&mut self, number: u32) {
+        *self.needs.entry(number).or_default() += 1;
+    }
+
+    fn needs_no_more(&mut self, number: u32) {
+        if let Entry::Occupied(mut followers) = self.needs.entry(number) {
+            *followers.get_mut() -= 1;
+            if *followers.get() == 0 {
+                followers.remove();
+            }
+        }
     }
 
     fn look(&self, number: u32) -> Option<Sight> {
@@ -193,14 +239,16 @@ impl State {
 pub(super) struct Follower {
     flight: Arc<Flight>,
     progress: watch::Receiver<()>,
+    /// The block it needs next.
+    need: u32,
 }
 
 impl Follower {
-    /// Follows `flight`.
-    pub(super) fn new(flight: &Arc<Flight>) -> Self {
-        flight.state().followers += 1;
+    /// Follows `flight` from this block on.
+    pub(super) fn new(flight: &Arc<Flight>, need: u32) -> Self {
+        flight.change(|state| state.needs(need));
         flight.moved.notify_one();
-        Self { flight: Arc::clone(flight), progress: flight.progress.subscribe() }
+        Self { flight: Arc::clone(flight), progress: flight.progress.subscribe(), need }
     }
 
     pub(super) const fn flight(&self) -> &Arc<Flight> {
@@ -209,11 +257,17 @@ impl Follower {
 
     /// Waits until it can be said what became of a block.
     pub(super) async fn look(&mut self, number: u32) -> Sight {
-        self.ask(number);
+        self.move_on(number);
         loop {
             self.progress.mark_unchanged();
-            if let Some(sight) = self.flight.state().look(number) {
-                return sight;
+            let sight = self.flight.state().look(number);
+            match sight {
+                Some(Sight::Block(block)) => {
+                    self.move_on(number + 1);
+                    return Sight::Block(block);
+                }
+                Some(sight) => return sight,
+                None => {}
             }
             if self.progress.changed().await.is_err() {
                 return Sight::Ended(Ending::Lost);
@@ -221,17 +275,52 @@ impl Follower {
         }
     }
 
-    fn ask(&self, number: u32) {
-        let mut state = self.flight.state();
-        if number > state.furthest {
-            state.furthest = number;
-            drop(state);
-            self.flight.moved.notify_one();
+    /// Waits until the store has accepted the read, or the flight has ended.
+    pub(super) async fn opening(&mut self) -> Result<(), Ending> {
+        loop {
+            self.progress.mark_unchanged();
+            match &*self.flight.state() {
+                State { is_open: true, .. } => return Ok(()),
+                State { ending: Some(ending), .. } => return Err(ending.clone()),
+                _ => {}
+            }
+            self.progress.changed().await.map_err(|_| Ending::Lost)?;
         }
     }
 
-    /// Waits for the end, and wants no block.
-    pub(super) async fn end(&mut self) -> Ending {
+    fn move_on(&mut self, number: u32) {
+        if number == self.need {
+            return;
+        }
+        let before = std::mem::replace(&mut self.need, number);
+        self.flight.change(|state| {
+            state.needs_no_more(before);
+            state.needs(number);
+        });
+        self.flight.moved.notify_one();
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.flight.change(|state| state.needs_no_more(self.need));
+        self.flight.moved.notify_one();
+    }
+}
+
+/// Somebody who waits for a flight's end, and needs no block of it; dropping it leaves.
+pub(super) struct Watcher {
+    flight: Arc<Flight>,
+    progress: watch::Receiver<()>,
+}
+
+impl Watcher {
+    pub(super) fn new(flight: &Arc<Flight>) -> Self {
+        Self { flight: Arc::clone(flight), progress: flight.progress.subscribe() }
+    }
+
+    /// Waits for the end. The flight waits for no follower meanwhile.
+    pub(super) async fn end(mut self) -> Ending {
         let _patience = Patience::new(&self.flight);
         loop {
             self.progress.mark_unchanged();
@@ -242,13 +331,6 @@ impl Follower {
                 return Ending::Lost;
             }
         }
-    }
-}
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        self.flight.state().followers -= 1;
-        self.flight.moved.notify_one();
     }
 }
 

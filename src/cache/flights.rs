@@ -34,7 +34,7 @@ impl Flights {
         }
         let flights = list.entry(source.fingerprint).or_default();
         if let Some(flight) = flights.iter().find(|flight| flight.serves(source, proof, needed.first)) {
-            return Joined::Running(Follower::new(flight));
+            return Joined::Running(Follower::new(flight, needed.first));
         }
         let taken = |number| {
             index.has(&source.block(number)) || flights.iter().any(|flight| flight.serves(source, proof, number))
@@ -45,7 +45,7 @@ impl Flights {
         };
         let flight = Flight::new(Arc::clone(source), run, proof.clone());
         flights.push(Arc::clone(&flight));
-        Joined::New(Follower::new(&flight))
+        Joined::New(Follower::new(&flight, needed.first))
     }
 
     /// Whether any of these blocks of `source` is being read.

@@ -22,13 +22,27 @@ pub(super) struct Room {
 pub struct Berth {
     first: Blank,
     beside: Charge,
+    /// How long the read waits for room for each further block.
+    patience: Duration,
 }
 
 impl Room {
     /// What a read needs whose first block has this length, at once, or nothing.
     pub(super) fn berth(&self, length: usize) -> Result<Berth, NoRoom> {
         let beside = self.ledger.charge(BESIDE)?;
-        Ok(Berth { first: self.take_now(length)?, beside })
+        Ok(Berth { first: self.take_now(length)?, beside, patience: ROOM_WAIT })
+    }
+
+    /// The same, as soon as there is room for it.
+    pub(super) async fn berth_within(&self, patience: Duration, length: usize) -> Result<Berth, NoRoom> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let freed = self.ledger.freed();
+            match self.berth(length) {
+                Err(NoRoom) => timeout_at(deadline, freed).await.map_err(|_| NoRoom)?,
+                Ok(berth) => return Ok(Berth { patience, ..berth }),
+            }
+        }
     }
 
     fn take_now(&self, length: usize) -> Result<Blank, NoRoom> {
@@ -38,9 +52,9 @@ impl Room {
         })
     }
 
-    /// Memory for a block. When there is none, `shed` is called, slow readers are looked for, and for a moment others are waited for.
-    async fn take(&self, length: usize, shed: impl Fn()) -> Result<Blank, NoRoom> {
-        let deadline = Instant::now() + ROOM_WAIT;
+    /// Memory for a block. When there is none, `shed` is called, slow readers are looked for, and others are waited for.
+    async fn take(&self, length: usize, patience: Duration, shed: impl Fn()) -> Result<Blank, NoRoom> {
+        let deadline = Instant::now() + patience;
         loop {
             let freed = self.ledger.freed();
             if let Ok(blank) = Blank::take(&self.ledger, length) {
@@ -63,13 +77,14 @@ pub struct Intake {
     room: Room,
     /// Memory that was taken before there was a stream.
     at_hand: Option<Blank>,
+    patience: Duration,
     _beside: Charge,
 }
 
 impl Intake {
     pub(super) fn new(stream: ByteStream, room: Room, berth: Berth) -> Self {
-        let Berth { first, beside } = berth;
-        Self { stream, rest: Bytes::new(), room, at_hand: Some(first), _beside: beside }
+        let Berth { first, beside, patience } = berth;
+        Self { stream, rest: Bytes::new(), room, at_hand: Some(first), patience, _beside: beside }
     }
 
     /// The next `length` bytes as a block. `shed` is called when memory is short.
@@ -79,7 +94,7 @@ impl Intake {
     pub async fn next(&mut self, length: usize, shed: impl Fn()) -> Result<Block, ReadError> {
         let mut blank = match self.at_hand.take() {
             Some(blank) => blank,
-            None => self.room.take(length, shed).await.map_err(|_| ReadError::NoRoom)?,
+            None => self.room.take(length, self.patience, shed).await.map_err(|_| ReadError::NoRoom)?,
         };
         loop {
             blank.fill(&mut self.rest);
@@ -110,5 +125,5 @@ impl Intake {
 
 /// What a read takes beside its blocks, in bytes: the buffers of its connection to the store, a chunk on its way, and its own state.
 const BESIDE: u64 = 64 * 1024;
-/// How long memory is waited for when too much is in flight.
+/// How long a read that somebody waits for waits for room, once it is under way.
 const ROOM_WAIT: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::flight::{Aboard, Ending, Flight, Proof};
+use super::flight::{Aboard, Ending, Flight, Keeps, Proof};
 use super::index::Hoard;
 use super::intake::{Berth, Intake};
 use super::manifest::{Manifest, ManifestBuilder};
@@ -41,6 +41,7 @@ impl Pilot {
         // A flight's run lies within its content.
         let span = self.flight.run.span(source.length).ok_or(ReadError::Lost)?;
         let stream = source.origin.read(&source.key, &source.version, span).await?;
+        self.flight.opened();
         Ok(self.cache.cut(stream, berth))
     }
 
@@ -69,15 +70,16 @@ impl Pilot {
         if is_right { Ok(block) } else { Err(self.wrong_bytes()) }
     }
 
-    /// Nobody knows the values of the blocks: they are computed here, and the last block is held back until all of them together are
-    /// known to be right.
+    /// Nobody knows the values of the blocks: they are computed here, and all blocks together are proven at the end. Who takes a block before
+    /// that is a reader of the whole, which gives its last bytes away only after that end.
     async fn build(&self, berth: Berth) -> Result<Ending, ReadError> {
         let source = &self.flight.source;
         let mut intake = self.read(berth).await?;
         let mut builder = ManifestBuilder::new(source.length);
         let mut hoard = self.keeps.then(|| self.cache.index().hoard());
-        self.flight.keep_all(hoard.is_some());
-        let mut held_back = None;
+        if hoard.is_some() {
+            self.flight.keep(Keeps::All);
+        }
         for number in self.flight.run.blocks() {
             if !self.may_go_on(number, hoard.is_some()).await {
                 return Ok(Ending::Abandoned);
@@ -90,9 +92,7 @@ impl Pilot {
             };
             let (block, pushed) = self.cache.hash(block, built).await?;
             builder = pushed;
-            if let Some(before) = held_back.replace(block) {
-                self.flight.show(before);
-            }
+            self.flight.show(block);
         }
         intake.end().await?;
         let manifest = builder.finish().filter(|manifest| manifest.fingerprint() == source.fingerprint);
@@ -102,9 +102,6 @@ impl Pilot {
         if let Some(hoard) = hoard {
             hoard.keep(source.fingerprint);
         }
-        if let Some(last) = held_back {
-            self.flight.show(last);
-        }
         Ok(Ending::Completed)
     }
 
@@ -112,23 +109,21 @@ impl Pilot {
     fn put_by(&self, hoard: &mut Option<Hoard>, number: u32, block: &Block) {
         if hoard.as_mut().is_some_and(|hoard| !hoard.add(number, block)) {
             *hoard = None;
-            self.flight.keep_all(false);
+            self.flight.keep(Keeps::Latest);
         }
     }
 
     /// Waits until somebody needs this block, unless it is kept for those who come later; `false` when nobody ever will.
     async fn may_go_on(&self, number: u32, is_kept: bool) -> bool {
         loop {
-            let Aboard { followers, patient, furthest } = self.flight.aboard();
-            let is_building = matches!(self.flight.proof, Proof::Building);
-            if is_kept || patient > 0 || (followers > 0 && number < furthest.saturating_add(AHEAD)) {
-                return true;
-            }
-            if followers == 0 {
+            let Aboard { furthest, is_awaited } = self.flight.aboard();
+            match furthest {
+                _ if is_kept || is_awaited => return true,
+                Some(furthest) if number < furthest.saturating_add(AHEAD) => return true,
+                Some(_) => self.flight.moved.notified().await,
                 // A manifest is worth finishing: a range that came too early will come again.
-                return is_building;
+                None => return matches!(self.flight.proof, Proof::Building),
             }
-            self.flight.moved.notified().await;
         }
     }
 

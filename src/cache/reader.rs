@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::try_unfold;
 
-use super::flight::{Ending, Flight, Follower, Proof, Sight};
+use super::flight::{Ending, Flight, Follower, Proof, Sight, Watcher};
 use super::flights::Joined;
 use super::pilot::Pilot;
 use super::source::{Run, Source};
@@ -27,7 +27,7 @@ pub struct Reader {
     /// Whether it follows, or followed, a flight that somebody else had begun.
     collapsed: bool,
     /// The flight that gave bytes which only its end proves.
-    unproven: Option<Follower>,
+    unproven: Option<Watcher>,
     /// What proves each block, once it is known.
     manifest: Option<Arc<Manifest>>,
     /// Whether a lost flight was replaced already.
@@ -50,7 +50,25 @@ impl Reader {
             replaced: false,
         };
         reader.at_hand = reader.read().await?;
+        reader.secure().await?;
         Ok(reader)
+    }
+
+    /// What is missing further on is asked for now: whether the store still has it must be known before there is a head.
+    async fn secure(&mut self) -> Result<(), ReadError> {
+        let index = self.cache.index();
+        let lacks = |number: &u32| !index.has(&self.source.block(*number));
+        let missing = self.needed.and_then(|run| run.blocks().find(lacks).map(|first| Run { first, ..run }));
+        let is_followed = |one: &Follower| missing.is_some_and(|run| one.flight().run.contains(run.first));
+        let (Some(missing), false) = (missing, self.following.as_ref().is_some_and(is_followed)) else {
+            return Ok(());
+        };
+        let Some(mut follower) = self.follow(missing).await? else { return Ok(()) };
+        if let Err(ending) = follower.opening().await {
+            self.survive(ending)?;
+        }
+        self.following = Some(follower);
+        Ok(())
     }
 
     /// Whether its first block came from a read that another request had begun.
@@ -93,7 +111,7 @@ impl Reader {
 
     /// Before the last bytes are given away, all that came before must be proven.
     async fn finish(&mut self) -> Result<(), ReadError> {
-        if let Some(mut flight) = self.unproven.take() {
+        if let Some(flight) = self.unproven.take() {
             proven(flight.end().await)?;
         }
         if self.is_whole() {
@@ -163,16 +181,18 @@ impl Reader {
 
     fn keep_following(&mut self, follower: Follower, is_building: bool) {
         if is_building && self.unproven.is_none() {
-            self.unproven = Some(Follower::new(follower.flight()));
+            self.unproven = Some(Watcher::new(follower.flight()));
         }
         self.following = Some(follower);
     }
 
     /// Waits for the flight that builds the manifest.
-    async fn await_manifest(&mut self, mut follower: Follower) -> Result<(), ReadError> {
+    async fn await_manifest(&mut self, follower: Follower) -> Result<(), ReadError> {
+        let (flight, watcher) = (Arc::clone(follower.flight()), Watcher::new(follower.flight()));
+        drop(follower);
         let limit = self.cache.manifest_wait();
-        let ending = tokio::time::timeout(limit, follower.end()).await.map_err(|_| ReadError::ManifestLate)?;
-        self.manifest = follower.flight().built.get().cloned();
+        let ending = tokio::time::timeout(limit, watcher.end()).await.map_err(|_| ReadError::ManifestLate)?;
+        self.manifest = flight.built.get().cloned();
         self.survive(ending)
     }
 

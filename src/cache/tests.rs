@@ -28,6 +28,8 @@ struct Gated {
     given: AtomicU64,
     running: AtomicUsize,
     panics: AtomicBool,
+    /// Whether the object was overwritten.
+    gone: AtomicBool,
 }
 
 impl Gated {
@@ -39,6 +41,7 @@ impl Gated {
             given: AtomicU64::new(0),
             running: AtomicUsize::new(0),
             panics: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
         })
     }
 
@@ -93,7 +96,8 @@ impl Origin for Origins {
                 Some((chunk.ok_or(OriginError::Changed), (span.skip(take), running)))
             }
         });
-        async move { Ok(chunks.boxed() as ByteStream) }.boxed()
+        let gone = self.0.gone.load(Ordering::SeqCst);
+        async move { if gone { Err(OriginError::Changed) } else { Ok(chunks.boxed() as ByteStream) } }.boxed()
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), OriginError>> {
@@ -352,6 +356,20 @@ async fn a_reader_that_falls_behind_reads_for_itself_and_slows_nobody() {
 }
 
 #[tokio::test]
+async fn what_no_reader_needs_any_more_is_let_go_of() {
+    let scene = Scene::with_manifest(content(20, 0), settings(4 * MIB, 16 * MIB)).await;
+    scene.store.open();
+    let mut reader = scene.cache.open(&scene.source, scene.whole()).await.unwrap();
+    let block = scene.cache.state().in_flight.bytes / scene.cache.state().in_flight.blocks.max(1);
+    for _ in 0..20 {
+        reader.next().await.unwrap();
+    }
+    scene.eventually(|scene| scene.counted("hallpass_flights_total{ending=\"completed\"} 1")).await;
+    scene.eventually(|scene| scene.cache.state().in_flight.bytes <= block).await;
+    assert_eq!(reader.next().await, Ok(None), "the reader is still there");
+}
+
+#[tokio::test]
 async fn a_wrong_block_is_shown_to_nobody_and_not_kept() {
     for at in [0, BLOCK - 1, BLOCK, 10 * BLOCK + 3, 20 * BLOCK + 6] {
         let scene = Scene::with_manifest(content(20, 7), settings(64 * MIB, 16 * MIB)).await;
@@ -415,6 +433,19 @@ async fn without_a_manifest_a_range_waits_only_so_long() {
     scene.eventually(|scene| scene.found() == Found::All).await;
     scene.expect(scene.span(0, 0)).await;
     assert_eq!(scene.store.reads(), 1, "the read that it began went on without it");
+}
+
+#[tokio::test]
+async fn what_a_store_has_no_more_is_told_before_the_head_though_the_beginning_is_kept() {
+    let scene = Scene::with_manifest(content(5, 0), settings(64 * MIB, 16 * MIB)).await;
+    scene.store.open();
+    scene.expect(scene.span(0, BLOCK)).await;
+    scene.store.gone.store(true, Ordering::SeqCst);
+    let opened = scene.cache.open(&scene.source, scene.whole()).await;
+    assert_eq!(opened.err(), Some(ReadError::Origin(OriginError::Changed)));
+    scene.expect(scene.span(7, BLOCK)).await;
+    scene.store.gone.store(false, Ordering::SeqCst);
+    scene.expect(scene.whole()).await;
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ impl Reading {
         if let Some(known) = self.known.recall(&id).await {
             return Ok(known);
         }
-        let berth = self.cache.berth(block_length(length, 0))?;
+        let berth = self.cache.berth_within(ROOM_WAIT, block_length(length, 0)).await?;
         let stream: ByteStream = match ByteSpan::whole(length) {
             Some(span) => store.read(&id.key, &id.version, span).await?,
             None => futures_util::stream::empty().boxed(),
@@ -134,5 +134,7 @@ fn digest(mut inbox: mpsc::Receiver<Block>, length: u64) -> Option<(Known, Manif
 const MOST_FLIGHTS: usize = 2000;
 /// How many blocks may wait between the store and the hashes: half a megabyte per read.
 const BLOCKS_AHEAD: usize = 2;
+/// How long a first read waits for memory; its clients hear after `mint_timeout` that it goes on.
+const ROOM_WAIT: Duration = Duration::from_secs(30);
 /// How long the blocks of a first read wait for a link: the mint that asked for it may still be refused.
 const UNCLAIMED: Duration = Duration::from_secs(30);

@@ -206,6 +206,18 @@ fn protected_blocks_that_nobody_uses_any_more_make_way() {
 }
 
 #[test]
+fn the_credit_of_past_uses_is_spent() {
+    let stage = Stage::new(100, 0);
+    (0..80).for_each(|content| assert!(stage.keep(content, 0) && stage.get(content).is_some()));
+    (1000..1100).for_each(|content| assert!(stage.keep(content, 0)));
+    assert_eq!(stage.count(PROTECTED, 0..80), 80);
+    (0..240).for_each(|use_| assert!(stage.get(use_ % 80).is_some()));
+    (2000..2800).for_each(|content| assert!(stage.keep(content, 0) && stage.get(content).is_some()));
+    assert_eq!(stage.count(None, 0..80), 80, "others are used now");
+    stage.blocks();
+}
+
+#[test]
 fn an_index_of_nothing_keeps_nothing() {
     let stage = Stage::new(0, 0);
     assert!(!stage.keep(1, 0));

@@ -20,9 +20,8 @@ async fn lands(stage: &Stage) {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    if timeout(Duration::from_secs(30), landed).await.is_err() {
-        panic!("{} bytes are still in flight", stage.counted(IN_FLIGHT).await);
-    }
+    let landed = timeout(Duration::from_secs(30), landed).await;
+    assert!(landed.is_ok(), "{} bytes are still in flight", stage.counted(IN_FLIGHT).await);
 }
 
 const IN_FLIGHT: &str = "cache_bytes{state=\"in-flight\"}";
@@ -33,7 +32,11 @@ async fn mint_many(stage: &Stage, numbers: std::ops::Range<u64>, length: usize) 
     numbers.clone().for_each(|number| stage.store.put(&name(number), content(number, length)));
     let links: Vec<_> = numbers.map(|number| json!({ "store": "media", "key": name(number) })).collect();
     let answer = stage.gate.api("POST", "/v1/links/batch", &json!({ "links": links })).await;
-    answer.json()["links"].as_array().unwrap().iter().map(|one: &Value| Minted::of(one)).collect()
+    let minted = |one: &Value| {
+        assert!(one["url"].is_string(), "not minted: {one}");
+        Minted::of(one)
+    };
+    answer.json()["links"].as_array().unwrap().iter().map(minted).collect()
 }
 
 async fn fetch(wire: &mut Wire, link: &Minted, wanted: &[u8]) {
@@ -109,25 +112,25 @@ async fn highest(stage: &Stage, stop: &AtomicBool) -> (u64, u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn past_the_ceiling_there_is_503_and_never_growth_and_all_of_it_comes_back() {
-    const OBJECTS: u64 = 40;
+    const OBJECTS: usize = 40;
     let stage = Stage::new(bare, "memory = \"4MiB\"\nin_flight = \"4MiB\"\nmin_rate = 0").await;
-    let links = mint_many(&stage, 0..OBJECTS, 4 * MIB).await;
+    let links = mint_many(&stage, 0..OBJECTS as u64, 4 * MIB).await;
     let stage = stage.cold().await;
     let stop = AtomicBool::new(false);
     let ask = |number: usize| {
         let (stage, links) = (&stage, &links);
         async move {
-            let mut client = Client::ask_narrowly(&stage.gate, &links[number % OBJECTS as usize].path, &[]).await;
+            let mut client = Client::ask_narrowly(&stage.gate, &links[number % OBJECTS].path, &[]).await;
             let begun = client.read_to(1000).await.is_ok();
             (client, begun)
         }
     };
     let readers = async {
         // All of them hold on to what they have until the last one was answered.
-        let clients = join_all((0..2 * OBJECTS as usize).map(ask)).await;
+        let clients = join_all((0..2 * OBJECTS).map(ask)).await;
         let mut refused = 0;
         for (number, (mut client, begun)) in clients.into_iter().enumerate() {
-            let wanted = content(number as u64 % OBJECTS, 4 * MIB);
+            let wanted = content((number % OBJECTS) as u64, 4 * MIB);
             // A tenth goes on to its end, or to where it is cut; the others leave.
             if begun && number % 10 != 0 {
                 assert!(client.so_far() == &wanted[..client.so_far().len()]);

@@ -16,7 +16,9 @@ async fn a_lost_leader_is_replaced_once_and_who_has_nothing_yet_never_learns_of_
     for stage in [stage.stranger("").await, stage.cold().await] {
         stage.store.script("a.bin", Script::once(Fault::Panic(0)));
         let came = join_all((0..5).map(|_| stage.get(&link, &[]))).await;
-        came.iter().for_each(|came| came.is_right(200, &bytes));
+        for came in &came {
+            came.is_right(200, &bytes);
+        }
         assert_eq!(stage.store.reads("a.bin").len(), 2, "the lost one, and the one in its place");
         assert_eq!(stage.counted("flights_total{ending=\"lost\"}").await, 1);
         assert_eq!(stage.counted("flights_total{ending=\"completed\"}").await, 1);

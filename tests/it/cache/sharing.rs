@@ -151,7 +151,9 @@ async fn a_slow_reader_among_a_hundred_slows_nobody() {
         () = trickle => unreachable!(),
     };
     assert_eq!(done.len(), 99);
-    done.iter().for_each(|came| came.is_right(200, &bytes));
+    for came in &done {
+        came.is_right(200, &bytes);
+    }
     assert_eq!(spans(&stage), [(0, bytes.len() as u64)], "one read");
     slow.read_to(100_000).await.unwrap();
     assert!(slow.body == bytes[..slow.body.len()]);
@@ -171,8 +173,12 @@ async fn a_cache_smaller_than_the_object_serves_it_to_several_at_once() {
     let parts = [asked.as_str()];
     let ranges = join_all((0..3).map(|_| stage.get(&link, &parts)));
     let (several, ranges) = tokio::join!(several, ranges);
-    several.iter().for_each(|came| came.is_right(200, &bytes));
-    ranges.iter().for_each(|came| came.is_right(206, &bytes[from..=to]));
+    for came in &several {
+        came.is_right(200, &bytes);
+    }
+    for came in &ranges {
+        came.is_right(206, &bytes[from..=to]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,4 +207,23 @@ async fn a_thousand_ranges_of_one_byte_read_each_block_once() {
     assert_eq!(overlap, None, "each block once");
     assert!(stage.store.sent("a.bin") <= bytes.len() as u64);
     assert!(blocks.iter().all(|span: &ByteSpan| span.len() == BLOCK as u64), "{blocks:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lone_slow_reader_of_what_is_too_large_to_keep_sets_the_pace_of_its_read() {
+    let bytes = content(7, 16 * MIB);
+    let stage = Stage::new(bare, "memory = \"4MiB\"\nin_flight = \"16MiB\"\nmin_rate = 0").await;
+    let link = stage.link("a.bin", &bytes).await;
+    for stage in [stage.stranger("memory = \"4MiB\"\nin_flight = \"16MiB\"\nmin_rate = 0").await, stage.cold().await] {
+        let mut slow = Client::ask_narrowly(&stage.gate, &link.path, &[]).await;
+        for step in 1..=8 {
+            slow.read_to(step * MIB / 2).await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        assert!(stage.store.reads("a.bin").iter().all(|read| !read.over), "the store waits for the reader");
+        slow.rest().await.is_right(200, &bytes);
+        assert_eq!(spans(&stage), [(0, bytes.len() as u64)], "nothing was read twice");
+        stage.store.until_quiet().await;
+        stage.store.forget_reads();
+    }
 }

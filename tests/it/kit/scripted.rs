@@ -144,17 +144,21 @@ impl Content {
 
     fn slice(&self, from: u64, to: u64) -> Bytes {
         match self {
-            Self::Held(bytes) => bytes.slice(from as usize..to as usize),
+            Self::Held(bytes) => bytes.slice(offset(from)..offset(to)),
             Self::Generated { table, .. } => {
-                let (mut made, wanted) = (Vec::new(), (to - from) as usize);
+                let (mut made, wanted) = (Vec::new(), offset(to - from));
                 while made.len() < wanted {
-                    let at = (from as usize + made.len()) % TABLE;
+                    let at = (offset(from) + made.len()) % TABLE;
                     made.extend_from_slice(&table[at..TABLE.min(at + wanted - made.len())]);
                 }
                 made.into()
             }
         }
     }
+}
+
+fn offset(at: u64) -> usize {
+    usize::try_from(at).unwrap()
 }
 
 impl Scripted {
@@ -447,10 +451,10 @@ fn falsified(script: &mut Script, bytes: Bytes, at: u64, to: u64) -> Bytes {
     }
     let mut bytes = bytes.to_vec();
     if let Some(Fault::Flip(n)) = flipped {
-        bytes[(n - at) as usize] ^= 1;
+        bytes[offset(n - at)] ^= 1;
     }
     if let Some(from) = other {
-        bytes[(from - at) as usize..].iter_mut().for_each(|byte| *byte = !*byte);
+        bytes[offset(from - at)..].iter_mut().for_each(|byte| *byte = !*byte);
     }
     bytes.into()
 }
