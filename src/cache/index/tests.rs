@@ -131,6 +131,18 @@ fn one_evictable_block_among_pinned_ones_is_found() {
 }
 
 #[test]
+fn what_is_used_a_lot_makes_way_when_nothing_else_can() {
+    let stage = Stage::new(10, 0);
+    (0..10).for_each(|content| assert!(stage.keep(content, 0) && stage.get(content).is_some()));
+    assert!(stage.keep(10, 0));
+    let _pinned = stage.get(10);
+    assert_eq!(stage.blocks(), [0, 1, 9, 0]);
+    (0..50).for_each(|use_| drop(stage.get(use_ % 10)));
+    assert!(stage.keep(11, 0));
+    assert_eq!(stage.blocks(), [0, 2, 8, 0]);
+}
+
+#[test]
 fn pinned_blocks_are_not_met_again_by_each_insert() {
     let stage = Stage::new(1000, 0);
     let pinned: Vec<Block> = (0..500)
