@@ -37,7 +37,10 @@ pub(super) async fn tend_cache(rooms: Rooms) {
         let count = Some(rooms.revocations.changes());
         let is_news = std::mem::replace(&mut seen, count) != count;
         let now = rooms.clock.now();
-        rooms.revocations.ask(|set| rooms.cache.tick(now, is_news.then_some(set)));
+        rooms.cache.tick(now);
+        if is_news {
+            rooms.revocations.ask(|set| rooms.cache.revoked(set));
+        }
     }
 }
 

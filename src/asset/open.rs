@@ -120,16 +120,15 @@ impl Opener {
             let Source { origin, key, version, .. } = self.source.as_ref();
             drop(origin.read(key, version, first).await.map_err(ReadError::Origin)?);
         }
-        Ok(Came { collapsed: false, stored: false, ..came })
+        Ok(Came { stored: false, ..came })
     }
 
     async fn open(&self, span: ByteSpan) -> Result<Reader, ReadError> {
         self.cache.open(&self.source, span).await
     }
 
-    /// Two that look at the same moment both see nobody reading, but only one of them begins.
     fn count(&self, came: Came, reader: &Reader) -> Came {
-        let came = Came { collapsed: came.collapsed || reader.is_collapsed(), ..came };
+        let came = Came { collapsed: came.found != Found::All && reader.is_collapsed(), ..came };
         self.cache.count(came);
         came
     }

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -31,6 +32,8 @@ struct Shared {
     min_rate: u64,
     metrics: Arc<Metrics>,
     open: Mutex<Open>,
+    /// When readers were last judged: where room is short, everybody asks for it.
+    swept: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -67,7 +70,7 @@ impl Bodies {
     /// No bodies yet. They are charged to `ledger`; while it is short, those whose readers take fewer than `min_rate` bytes per second
     /// are cut.
     pub fn new(ledger: Arc<Ledger>, min_rate: u64, metrics: Arc<Metrics>) -> Self {
-        Self(Arc::new(Shared { ledger, min_rate, metrics, open: Mutex::default() }))
+        Self(Arc::new(Shared { ledger, min_rate, metrics, open: Mutex::default(), swept: Mutex::default() }))
     }
 
     /// Takes what a body's state costs from the ledger, and begins to measure its reader. `cut` ends the connection it goes out on.
@@ -84,7 +87,8 @@ impl Bodies {
 
     /// Cuts slow readers while memory is short, and tells how many it cut. Call it about once a second, and when room is short.
     pub fn sweep(&self) -> usize {
-        self.sweep_at(Instant::now())
+        let now = Instant::now();
+        if self.0.is_time(now) { self.sweep_at(now) } else { 0 }
     }
 
     fn sweep_at(&self, now: Instant) -> usize {
@@ -108,6 +112,16 @@ impl Bodies {
 }
 
 impl Shared {
+    /// Whether the last look at all readers is long enough ago for another one.
+    fn is_time(&self, now: Instant) -> bool {
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_time = swept.is_none_or(|before| now >= before + SWEEPS_APART);
+        if is_time {
+            *swept = Some(now);
+        }
+        is_time
+    }
+
     /// All readers below the least rate, and how many others were cut already and are not gone yet.
     fn slow(&self, now: Instant) -> (Vec<Slow>, usize) {
         let (mut slow, mut leaving) = (Vec::new(), 0);
@@ -200,6 +214,8 @@ impl AsRef<[u8]> for Held {
 /// What a body's state takes, in bytes: its future, its meter, its place among the open ones and the heads of its chunks. It is an
 /// allowance that is rounded up, so that many bodies of few bytes have a bound too.
 const BODY_COST: u64 = 4 * 1024;
+/// Judging all readers takes about 50 ns for each of them, so it is not done for everybody who finds no room.
+const SWEEPS_APART: Duration = Duration::from_millis(100);
 /// What cutting one body is expected to free: the blocks that a connection's write queue holds.
 const EACH_FREES: u64 = 2 * BLOCK as u64;
 
@@ -289,6 +305,14 @@ mod tests {
         let _more = scene.press(16);
         assert_eq!((scene.sweep(), are_cut(&[&slow, &fast])), (1, vec![true, false]), "the fast one is never cut");
         assert!(scene.metrics.encode().contains("\nhallpass_bodies_cut_total 3\n"));
+    }
+
+    #[test]
+    fn readers_are_judged_ten_times_a_second_however_many_ask_for_it() {
+        let scene = Scene::new();
+        let (shared, now) = (&scene.bodies.0, Instant::now());
+        let judged = (0..1000_u64).filter(|millis| shared.is_time(now + Duration::from_millis(*millis))).count();
+        assert_eq!(judged, 10);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::flights::Flights;
-use super::index::{Claim, Hoard, Index, Share, Usage};
+use super::index::{Claim, ClaimLink, Hoard, Index, Share, Usage};
 use super::intake::{Berth, Intake, Room};
 use super::manifest::Manifest;
 use super::reader::Reader;
@@ -77,20 +77,19 @@ impl Cache {
         })
     }
 
-    /// How a body of these spans would come about now.
+    /// How a body of these spans would come about now, by what lies here. Whether it shares a read is known once it is open.
     pub fn look(&self, source: &Source, spans: impl IntoIterator<Item = ByteSpan>) -> Came {
-        let (mut some, mut all, mut collapsed, mut stored) = (false, true, false, true);
+        let (mut some, mut all, mut stored) = (false, true, true);
         for run in spans.into_iter().filter_map(Run::touched) {
             let has = |number| self.0.index.has(&source.block(number));
             some = some || run.blocks().any(has);
             all = all && run.blocks().all(has);
-            collapsed = collapsed || self.0.flights.are_reading(source, run);
             stored = stored && self.is_worth_keeping(run, source.length);
         }
         match (some, all) {
             (_, true) => Came::HIT,
-            (true, false) => Came { found: Found::Some, collapsed, stored },
-            (false, false) => Came { found: Found::Nothing, collapsed, stored },
+            (true, false) => Came { found: Found::Some, collapsed: false, stored },
+            (false, false) => Came { found: Found::Nothing, collapsed: false, stored },
         }
     }
 
@@ -99,7 +98,8 @@ impl Cache {
         self.0.metrics.cache_lookup(came.label());
     }
 
-    /// Reads a span. Its first bytes are verified and at hand when this returns; a failure until then is told here.
+    /// Reads a span. Its first bytes are at hand when this returns, and what is missing further on has been accepted by the store; a failure
+    /// until then is told here.
     ///
     /// # Errors
     /// As [`ReadError`] says.
@@ -133,9 +133,10 @@ impl Cache {
         Intake::new(stream, self.0.room.clone(), berth)
     }
 
-    /// A place for blocks whose fingerprint is not known yet.
-    pub fn hoard(&self) -> Hoard {
-        self.0.index.hoard()
+    /// A place for the blocks of a content of this length, whose fingerprint is not known yet. One that is not worth keeping has none.
+    pub fn hoard(&self, length: u64) -> Hoard {
+        let is_worth_it = Run::all(length).is_some_and(|run| self.is_worth_keeping(run, length));
+        if is_worth_it { self.0.index.hoard() } else { self.0.index.no_hoard() }
     }
 
     /// A link to this content was minted: while nobody has fetched it, its blocks stay as long as the claim lasts.
@@ -148,11 +149,16 @@ impl Cache {
         self.0.manifests.keep(manifest).await;
     }
 
-    /// What is done about once a second: slow readers are looked for, and claims that are over lapse. `revocations` is given when they have
-    /// changed since.
-    pub fn tick(&self, now: UnixTime, revocations: Option<&RevocationSet>) {
+    /// What is done about once a second: slow readers are looked for, and claims that have expired lapse.
+    pub fn tick(&self, now: UnixTime) {
         self.0.room.bodies.sweep();
-        self.0.index.lapse(|claim| is_over(claim, now, revocations));
+        self.0.index.lapse(|claim| now >= claim.expires);
+    }
+
+    /// What is done when there are new revocations: claims of links that are revoked lapse.
+    pub fn revoked(&self, set: &RevocationSet) {
+        let is_revoked = |link: &ClaimLink| set.ending(link.id, link.key, &link.grant).is_some();
+        self.0.index.lapse(|claim| claim.link.as_ref().is_some_and(is_revoked));
     }
 
     /// What is held now.
@@ -168,6 +174,10 @@ impl Cache {
 
     pub(super) fn flights(&self) -> &Flights {
         &self.0.flights
+    }
+
+    pub(super) fn is_short(&self) -> bool {
+        self.0.room.is_short()
     }
 
     #[cfg(test)]
@@ -189,7 +199,7 @@ impl Cache {
 
     /// A run that would push out much of what others need streams through.
     pub(super) fn is_worth_keeping(&self, run: Run, length: u64) -> bool {
-        run.span(length).is_some_and(|span| span.len() <= self.0.settings.memory / KEPT_SHARE)
+        run.weight(length).is_some_and(|weight| weight <= self.0.settings.memory / KEPT_SHARE)
     }
 
     /// Hashes a block beside the serving threads, or at once when that takes less than sending it there.
@@ -216,14 +226,6 @@ impl Cache {
         tracing::error!(store = %source.store, key = ?source.key, "the store gave other bytes than the fingerprint names; none of them were kept");
         (self.0.on_wrong_bytes)(source);
     }
-}
-
-/// Whether the link that a claim stands for has ended.
-fn is_over(claim: &Claim, now: UnixTime, revocations: Option<&RevocationSet>) -> bool {
-    let is_revoked = |set: &RevocationSet| {
-        claim.link.as_ref().is_some_and(|link| set.ending(link.id, link.key, &link.grant).is_some())
-    };
-    now >= claim.expires || revocations.is_some_and(is_revoked)
 }
 
 /// A run of more than this share of the memory streams through.

@@ -125,10 +125,13 @@ impl Flight {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether whoever needs this block may follow: it is yet to come, or still in the window.
+    /// Whether whoever needs this block may follow: it is still in the window, or comes soon. Who needs one further on would wait for all that
+    /// lies before it.
     pub(super) fn can_give(&self, number: u32) -> bool {
         let state = self.state();
-        self.run.contains(number) && number >= state.first && state.ending.is_none()
+        let soon = state.window.len() + WINDOW;
+        let offset = number.checked_sub(state.first).and_then(|offset| usize::try_from(offset).ok());
+        self.run.contains(number) && offset.is_some_and(|offset| offset < soon) && state.ending.is_none()
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -288,7 +291,8 @@ impl Follower {
         }
     }
 
-    fn move_on(&mut self, number: u32) {
+    /// It needs this block next.
+    pub(super) fn move_on(&mut self, number: u32) {
         if number == self.need {
             return;
         }

@@ -41,18 +41,11 @@ impl Flights {
         };
         let run = match proof {
             Proof::Manifest(_) => missing(needed, taken),
-            Proof::Building => source.all().unwrap_or(needed),
+            Proof::Building => Run::all(source.length).unwrap_or(needed),
         };
         let flight = Flight::new(Arc::clone(source), run, proof.clone());
         flights.push(Arc::clone(&flight));
         Joined::New(Follower::new(&flight, needed.first))
-    }
-
-    /// Whether any of these blocks of `source` is being read.
-    pub(super) fn are_reading(&self, source: &Source, run: Run) -> bool {
-        let list = self.list();
-        let reads = |flight: &Arc<Flight>| flight.source.is(source) && flight.run.meets(run);
-        list.get(&source.fingerprint).is_some_and(|flights| flights.iter().any(reads))
     }
 
     /// Takes a flight off the list.

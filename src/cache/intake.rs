@@ -29,8 +29,12 @@ pub struct Berth {
 impl Room {
     /// What a read needs whose first block has this length, at once, or nothing.
     pub(super) fn berth(&self, length: usize) -> Result<Berth, NoRoom> {
-        let beside = self.ledger.charge(BESIDE)?;
-        Ok(Berth { first: self.take_now(length)?, beside, patience: ROOM_WAIT })
+        let begin = |_| Blank::begin(&self.ledger, length, BESIDE);
+        let (first, beside) = begin(NoRoom).or_else(|none| {
+            self.bodies.sweep();
+            begin(none)
+        })?;
+        Ok(Berth { first, beside, patience: ROOM_WAIT })
     }
 
     /// The same, as soon as there is room for it.
@@ -39,34 +43,39 @@ impl Room {
         loop {
             let freed = self.ledger.freed();
             match self.berth(length) {
-                Err(NoRoom) => timeout_at(deadline, freed).await.map_err(|_| NoRoom)?,
                 Ok(berth) => return Ok(Berth { patience, ..berth }),
+                Err(NoRoom) => wait(freed, deadline).await?,
             }
         }
-    }
-
-    fn take_now(&self, length: usize) -> Result<Blank, NoRoom> {
-        Blank::take(&self.ledger, length).or_else(|_| {
-            self.bodies.sweep();
-            Blank::take(&self.ledger, length)
-        })
     }
 
     /// Memory for a block. When there is none, `shed` is called, slow readers are looked for, and others are waited for.
     async fn take(&self, length: usize, patience: Duration, shed: impl Fn()) -> Result<Blank, NoRoom> {
         let deadline = Instant::now() + patience;
         loop {
-            let freed = self.ledger.freed();
             if let Ok(blank) = Blank::take(&self.ledger, length) {
                 return Ok(blank);
             }
             shed();
-            if let Ok(blank) = self.take_now(length) {
-                return Ok(blank);
+            self.bodies.sweep();
+            let freed = self.ledger.freed();
+            match Blank::take(&self.ledger, length) {
+                Ok(blank) => return Ok(blank),
+                Err(NoRoom) => wait(freed, deadline).await?,
             }
-            timeout_at(deadline, freed).await.map_err(|_| NoRoom)?;
         }
     }
+
+    /// Whether so much is in flight that a flight should hold no more than its followers need.
+    pub(super) fn is_short(&self) -> bool {
+        self.ledger.used() > self.ledger.ceiling() / 4 * 3
+    }
+}
+
+/// Waits for room until the deadline, which holds also where room comes and goes all the time.
+async fn wait(freed: impl Future<Output = ()>, deadline: Instant) -> Result<(), NoRoom> {
+    timeout_at(deadline, freed).await.map_err(|_| NoRoom)?;
+    if Instant::now() < deadline { Ok(()) } else { Err(NoRoom) }
 }
 
 /// A store's stream, cut into blocks.
@@ -124,6 +133,6 @@ impl Intake {
 }
 
 /// What a read takes beside its blocks, in bytes: the buffers of its connection to the store, a chunk on its way, and its own state.
-const BESIDE: u64 = 64 * 1024;
+const BESIDE: u64 = 128 * 1024;
 /// How long a read that somebody waits for waits for room, once it is under way.
 const ROOM_WAIT: Duration = Duration::from_secs(1);

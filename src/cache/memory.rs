@@ -47,11 +47,11 @@ impl Ledger {
 
     /// Takes this many bytes, or nothing.
     pub fn charge(self: &Arc<Self>, bytes: u64) -> Result<Charge, NoRoom> {
-        self.enter(bytes, 0)
+        self.enter(bytes, 0, self.ceiling)
     }
 
-    fn enter(self: &Arc<Self>, bytes: u64, blocks: u64) -> Result<Charge, NoRoom> {
-        let more = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.ceiling);
+    fn enter(self: &Arc<Self>, bytes: u64, blocks: u64, ceiling: u64) -> Result<Charge, NoRoom> {
+        let more = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= ceiling);
         let taken = self.used.try_update(Ordering::AcqRel, Ordering::Acquire, more);
         taken.map_err(|_| NoRoom)?;
         self.blocks.fetch_add(blocks, Ordering::AcqRel);
@@ -115,8 +115,18 @@ pub struct Blank {
 impl Blank {
     /// Memory for a block of `length` bytes, charged to `ledger` together with what it costs to keep account of it.
     pub fn take(ledger: &Arc<Ledger>, length: usize) -> Result<Self, NoRoom> {
-        let charge = ledger.enter(weight(length), 1)?;
+        let charge = ledger.enter(weight(length), 1, ledger.ceiling)?;
         Ok(Self { bytes: ledger.memory(length), length, charge })
+    }
+
+    /// The same for whoever begins: both at once or nothing, and beneath what is left to those who are under way, who would be broken off
+    /// without. `beside` is charged too, in bytes.
+    pub(super) fn begin(ledger: &Arc<Ledger>, length: usize, beside: u64) -> Result<(Self, Charge), NoRoom> {
+        let ceiling = ledger.ceiling - ledger.ceiling / LEFT_TO_OTHERS;
+        let mut charge = ledger.enter(weight(length) + beside, 1, ceiling)?;
+        charge.bytes -= beside;
+        let beside = Charge { ledger: Arc::clone(ledger), bytes: beside, blocks: 0 };
+        Ok((Self { bytes: ledger.memory(length), length, charge }, beside))
     }
 
     /// Fills it with as much of `chunk` as it lacks, and leaves the rest there.
@@ -205,8 +215,11 @@ const fn weight(length: usize) -> u64 {
     length as u64 + ACCOUNT
 }
 
-/// What the entries of one block in the index and its queues take, with their allocations: 200 bytes measured by their sizes, rounded up.
-const ACCOUNT: u64 = 256;
+/// What the account of one block takes in the index and its queues, with their allocations: 405 bytes at most, measured with 900,000 blocks
+/// of one byte each.
+pub(super) const ACCOUNT: u64 = 416;
+/// This part of the ceiling is not for those who begin.
+const LEFT_TO_OTHERS: u64 = 8;
 /// How many full blocks' memory is kept for use again: 4 MiB.
 const SPARES: usize = 16;
 
@@ -286,6 +299,20 @@ mod tests {
         drop(fill(1, BLOCK).share());
         let second = fill(2, BLOCK).share();
         assert!(second.bytes().iter().all(|byte| *byte == 2));
+    }
+
+    #[test]
+    fn who_begins_takes_all_it_needs_or_nothing_and_leaves_room_to_others() {
+        let ledger = Ledger::new(8000);
+        let (first, beside) = Blank::begin(&ledger, 1000, 500).unwrap();
+        assert_eq!((ledger.used(), ledger.blocks()), (1000 + ACCOUNT + 500, 1));
+        let rest = ledger.charge(7000 - ledger.used() - 1000).unwrap();
+        let before = ledger.used();
+        assert_eq!(Blank::begin(&ledger, 1000, 0).unwrap_err(), NoRoom);
+        assert_eq!(ledger.used(), before);
+        assert!(Blank::take(&ledger, 1000).is_ok(), "who is under way may have it");
+        drop((first, beside, rest));
+        assert_eq!((ledger.used(), ledger.blocks()), (0, 0));
     }
 
     #[tokio::test]

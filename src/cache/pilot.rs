@@ -94,14 +94,19 @@ impl Pilot {
             builder = pushed;
             self.flight.show(block);
         }
-        intake.end().await?;
+        intake.end().await.inspect_err(|error| {
+            if *error == ReadError::WrongBytes {
+                self.cache.found_wrong_bytes(source);
+            }
+        })?;
         let manifest = builder.finish().filter(|manifest| manifest.fingerprint() == source.fingerprint);
         let manifest = Arc::new(manifest.ok_or_else(|| self.wrong_bytes())?);
-        self.cache.keep_manifest(Arc::clone(&manifest)).await;
-        let _ = self.flight.built.set(manifest);
+        // In this order: whoever finds the manifest finds the blocks too.
         if let Some(hoard) = hoard {
             hoard.keep(source.fingerprint);
         }
+        self.cache.keep_manifest(Arc::clone(&manifest)).await;
+        let _ = self.flight.built.set(manifest);
         Ok(Ending::Completed)
     }
 
@@ -120,7 +125,12 @@ impl Pilot {
             match furthest {
                 _ if is_kept || is_awaited => return true,
                 Some(furthest) if number < furthest.saturating_add(AHEAD) => return true,
-                Some(_) => self.flight.moved.notified().await,
+                Some(_) => {
+                    if self.cache.is_short() {
+                        self.flight.shed();
+                    }
+                    self.flight.moved.notified().await;
+                }
                 // A manifest is worth finishing: a range that came too early will come again.
                 None => return matches!(self.flight.proof, Proof::Building),
             }

@@ -64,14 +64,17 @@ impl Reader {
             return Ok(());
         };
         let Some(mut follower) = self.follow(missing).await? else { return Ok(()) };
-        if let Err(ending) = follower.opening().await {
-            self.survive(ending)?;
+        if matches!(follower.flight().proof, Proof::Building) && !self.is_whole() {
+            return self.await_manifest(follower).await;
         }
-        self.following = Some(follower);
+        match follower.opening().await {
+            Ok(()) => self.following = Some(follower),
+            Err(ending) => self.survive(ending)?,
+        }
         Ok(())
     }
 
-    /// Whether its first block came from a read that another request had begun.
+    /// Whether it shares a read that another request had begun.
     pub const fn is_collapsed(&self) -> bool {
         self.collapsed
     }
@@ -128,6 +131,9 @@ impl Reader {
     async fn block(&mut self, needed: Run) -> Result<Block, ReadError> {
         loop {
             if let Some(block) = self.cache.index().get(&self.source.block(needed.first)) {
+                if let Some(follower) = &mut self.following {
+                    follower.move_on(needed.first + 1);
+                }
                 return Ok(block);
             }
             let Some(mut follower) = self.follow(needed).await? else { continue };
@@ -190,8 +196,13 @@ impl Reader {
     async fn await_manifest(&mut self, follower: Follower) -> Result<(), ReadError> {
         let (flight, watcher) = (Arc::clone(follower.flight()), Watcher::new(follower.flight()));
         drop(follower);
-        let limit = self.cache.manifest_wait();
-        let ending = tokio::time::timeout(limit, watcher.end()).await.map_err(|_| ReadError::ManifestLate)?;
+        let ending = if self.unproven.is_some() {
+            // It is under way already; the limits of the store hold.
+            watcher.end().await
+        } else {
+            let limit = self.cache.manifest_wait();
+            tokio::time::timeout(limit, watcher.end()).await.map_err(|_| ReadError::ManifestLate)?
+        };
         self.manifest = flight.built.get().cloned();
         self.survive(ending)
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::manifest::{block_count, block_length};
+use super::memory::ACCOUNT;
 use super::{BLOCK, BlockKey};
 use crate::origin::Origin;
 use crate::value::{ByteSpan, Fingerprint, ObjectKey, ObjectVersion, StoreName};
@@ -48,15 +49,21 @@ impl Source {
     pub(super) fn block_length(&self, number: u32) -> usize {
         block_length(self.length, number)
     }
-
-    /// All blocks; `None` when there are none, or more than can be numbered.
-    pub(super) fn all(&self) -> Option<Run> {
-        let last = block_count(self.length)?.checked_sub(1)?;
-        Some(Run { first: 0, last })
-    }
 }
 
 impl Run {
+    /// All blocks of a content of `length` bytes; `None` when there are none, or more than can be numbered.
+    pub(super) fn all(length: u64) -> Option<Self> {
+        let last = block_count(length)?.checked_sub(1)?;
+        Some(Self { first: 0, last })
+    }
+
+    /// What these blocks count for, in a content of `length` bytes.
+    pub(super) fn weight(self, length: u64) -> Option<u64> {
+        let blocks = u64::from(self.last - self.first) + 1;
+        Some(self.span(length)?.len() + blocks * ACCOUNT)
+    }
+
     /// The blocks that a span of a content touches; `None` past what can be numbered.
     pub(super) fn touched(span: ByteSpan) -> Option<Self> {
         let number = |offset: u64| u32::try_from(offset / BLOCK as u64).ok();
@@ -71,10 +78,6 @@ impl Run {
 
     pub(super) const fn contains(self, number: u32) -> bool {
         self.first <= number && number <= self.last
-    }
-
-    pub(super) const fn meets(self, other: Self) -> bool {
-        self.first <= other.last && other.first <= self.last
     }
 
     pub(super) fn blocks(self) -> impl Iterator<Item = u32> {

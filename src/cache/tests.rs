@@ -10,13 +10,13 @@ use futures_util::stream::{self, StreamExt};
 use tokio::sync::Semaphore;
 
 use super::{
-    BLOCK, Blank, Block, BlockKey, Cache, CacheSettings, Came, Found, Ledger, Manifest, ManifestBuilder, ReadError,
-    Source,
+    BLOCK, Blank, Block, BlockKey, Cache, CacheSettings, Came, Claim, Found, Ledger, Manifest, ManifestBuilder,
+    ReadError, Source,
 };
 use crate::catalog::{Catalog, CatalogSettings};
 use crate::origin::{ByteStream, ObjectMeta, Origin, OriginError};
 use crate::telemetry::Metrics;
-use crate::value::{ByteSpan, Clock, Fingerprint, ObjectKey, ObjectVersion};
+use crate::value::{ByteSpan, Clock, Fingerprint, ObjectKey, ObjectVersion, UnixTime};
 
 const MIB: u64 = 1 << 20;
 
@@ -272,8 +272,10 @@ async fn a_body_is_told_how_it_will_come_about() {
     scene.store.allow_blocks(2);
     let leader = scene.cache.open(&scene.source, scene.whole()).await.unwrap();
     scene.eventually(|_| look().found == Found::Some).await;
-    assert_eq!(look(), Came { found: Found::Some, collapsed: true, stored: true });
-    drop(leader);
+    assert_eq!(look(), Came { found: Found::Some, collapsed: false, stored: true });
+    let follower = scene.cache.open(&scene.source, scene.whole()).await.unwrap();
+    assert!(!leader.is_collapsed() && follower.is_collapsed(), "what it lacks is being read");
+    drop((leader, follower));
     scene.store.open();
     scene.expect(scene.whole()).await;
     assert_eq!(look(), Came::HIT);
@@ -303,7 +305,7 @@ async fn what_is_not_kept_waits_for_its_fastest_reader_and_ends_with_its_last() 
 
 #[tokio::test]
 async fn what_finds_no_place_in_the_index_streams_through() {
-    let scene = Scene::with_manifest(content(16, 0), settings(16 * MIB, 8 * MIB)).await;
+    let scene = Scene::with_manifest(content(15, 0), settings(16 * MIB, 8 * MIB)).await;
     let others = Ledger::new(64 * MIB);
     let held: Vec<Block> = (0..64)
         .map_while(|number| {
@@ -332,7 +334,7 @@ async fn a_kept_block_whose_manifest_is_lost_keeps_nobody_from_the_others() {
     let scene = Scene::new(content(3, 7), settings(64 * MIB, 16 * MIB)).await;
     let first = stream::iter([Ok(Bytes::copy_from_slice(&scene.content[..BLOCK]))]).boxed();
     let mut intake = scene.cache.cut(first, scene.cache.berth(BLOCK).unwrap());
-    let mut hoard = scene.cache.hoard();
+    let mut hoard = scene.cache.hoard(scene.source.length);
     assert!(hoard.add(0, &intake.next(BLOCK, || {}).await.unwrap()));
     hoard.keep(scene.source.fingerprint);
     scene.store.open();
@@ -497,6 +499,51 @@ async fn past_the_ceiling_the_store_is_not_even_asked() {
     drop(all);
     scene.expect(scene.whole()).await;
     assert_eq!(scene.cache.state().in_flight.bytes, 0, "what is kept is not in flight");
+}
+
+#[tokio::test]
+async fn a_range_far_ahead_waits_for_nobody_and_drags_nobody_along() {
+    let scene = Scene::with_manifest(content(80, 0), settings(4 * MIB, 32 * MIB)).await;
+    scene.store.open();
+    let reader = scene.cache.open(&scene.source, scene.whole()).await.unwrap();
+    scene.expect(scene.span(70 * BLOCK, 70 * BLOCK)).await;
+    let reads: Vec<_> = scene.store.reads.lock().unwrap().iter().map(|span| span.len()).collect();
+    assert_eq!(reads, [80 * BLOCK as u64, BLOCK as u64]);
+    assert!(scene.store.given.load(Ordering::SeqCst) <= 12 * BLOCK as u64, "nobody needs what lies between");
+    drop(reader);
+}
+
+#[tokio::test]
+async fn a_first_read_waits_for_room_and_hangs_nobody_else() {
+    let scene = Scene::new(content(1, 0), settings(64 * MIB, 4 * MIB)).await;
+    let ledger = scene.cache.ledger();
+    // Enough for what a read takes beside its blocks, and not for a block.
+    let all = ledger.charge(ledger.ceiling() / 8 * 7 - 200 * 1024).unwrap();
+    let waiting = scene.cache.berth_within(Duration::from_secs(30), BLOCK);
+    let others = async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        drop(all);
+    };
+    let (berth, ()) = tokio::join!(waiting, others);
+    assert!(berth.is_ok());
+    let all = ledger.charge(ledger.ceiling() - ledger.used()).unwrap();
+    assert_eq!(scene.cache.berth_within(Duration::from_millis(20), BLOCK).await.err(), Some(ReadError::NoRoom));
+    drop((berth, all));
+}
+
+#[tokio::test]
+async fn what_is_too_large_to_keep_pushes_nothing_out_when_it_is_first_read() {
+    let scene = Scene::with_manifest(content(3, 0), settings(16 * MIB, 16 * MIB)).await;
+    scene.store.open();
+    scene.expect(scene.whole()).await;
+    let mut hoard = scene.cache.hoard(4 * MIB);
+    let mut intake =
+        scene.cache.cut(stream::iter([Ok(Bytes::from(vec![0; BLOCK]))]).boxed(), scene.cache.berth(BLOCK).unwrap());
+    assert!(!hoard.add(0, &intake.next(BLOCK, || {}).await.unwrap()), "with its account it is more than a quarter");
+    let claim = Claim { expires: UnixTime::from_secs(9).unwrap(), link: None };
+    hoard.hold(Fingerprint::of(b"large"), claim);
+    assert_eq!(scene.cache.state().kept.prewarm_drops, 1);
+    assert_eq!(scene.found(), Found::All);
 }
 
 #[tokio::test]

@@ -126,7 +126,7 @@ fn write_record(id: &ObjectId, known: &Known, clock: &Clock) -> Result<KnownObje
     })
 }
 
-/// About 60 MB of memory when full.
-const MEMO_ENTRIES: u64 = 100_000;
+/// About 12 MB of memory when full.
+const MEMO_ENTRIES: u64 = 20_000;
 /// The catalog is asked again after this long, in case another process wrote to it.
 const UNKNOWN_FOR: Duration = Duration::from_secs(60);

@@ -93,7 +93,7 @@ async fn read(cache: &Cache, mut intake: Intake, length: u64, prewarmed_until: U
     let count = block_count(length).ok_or(ReadFailure::GivenUp)?;
     let (blocks, inbox) = mpsc::channel(BLOCKS_AHEAD);
     let digested = tokio::task::spawn_blocking(move || digest(inbox, length));
-    let mut hoard = cache.hoard();
+    let mut hoard = cache.hoard(length);
     for number in 0..count {
         let block = intake.next(block_length(length, number), || {}).await?;
         hoard.add(number, &block);

@@ -18,8 +18,8 @@ pub struct Hoard {
 }
 
 impl Hoard {
-    pub(super) const fn new(index: Index) -> Self {
-        Self { index, blocks: BTreeMap::new(), bytes: 0, is_closed: false }
+    pub(super) const fn new(index: Index, takes: bool) -> Self {
+        Self { index, blocks: BTreeMap::new(), bytes: 0, is_closed: !takes }
     }
 
     /// Hoards a block, which counts under `memory` from now on. A number that is there already keeps its block.

@@ -162,7 +162,7 @@ impl Shelves {
 
     /// Pushes out the contents that came first, until there is room in the area for so many bytes.
     fn make_way(&mut self, bytes: u64) {
-        while self.usage.held.bytes + bytes > self.holding.ceiling {
+        while self.usage.held.bytes + bytes > self.holding.ceiling || self.holding.objects.len() >= MOST_HELD {
             let Some(oldest) = self.holding.oldest() else { break };
             self.release(&oldest);
             self.usage.prewarm_drops += 1;
@@ -170,5 +170,7 @@ impl Shelves {
     }
 }
 
+/// How many contents are held at once. Each has a claim of up to two kilobytes, which is not counted: 32 MiB at most, 8 MiB as a rule.
+const MOST_HELD: usize = 16_384;
 /// One content may take this part of the area.
 const OBJECT_SHARE: u64 = 16;

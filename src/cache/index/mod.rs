@@ -94,7 +94,12 @@ impl Index {
 
     /// A place for the blocks of a content whose fingerprint is not known yet.
     pub fn hoard(&self) -> Hoard {
-        Hoard::new(self.clone())
+        Hoard::new(self.clone(), true)
+    }
+
+    /// A hoard that takes nothing.
+    pub fn no_hoard(&self) -> Hoard {
+        Hoard::new(self.clone(), false)
     }
 
     /// A link was minted: if the content is held, it is held for this link as well, so for as long as the longest claim lasts. `false`: it
@@ -140,8 +145,11 @@ impl Index {
     fn hoard_block(&self, hoarded: u64, block: &Block) -> bool {
         let weight = block.weight();
         let added = self.change(|shelves, out| {
-            let fits = hoarded.saturating_add(weight) <= shelves.memory / 4
-                && shelves.usage.hoarded.bytes.saturating_add(weight) <= shelves.memory / 2;
+            let crowded = |shelves: &Shelves| shelves.usage.hoarded.bytes.saturating_add(weight) > shelves.memory / 2;
+            if crowded(shelves) {
+                shelves.sweep(out);
+            }
+            let fits = hoarded.saturating_add(weight) <= shelves.memory / 4 && !crowded(shelves);
             let room = fits && shelves.make_room(weight, out);
             if room {
                 shelves.usage.hoarded.add(weight);

@@ -61,10 +61,14 @@ impl Shelves {
 
     /// Goes along a line, at most once round, until one may leave.
     fn turn(&mut self, line: Line, in_haste: bool) -> Option<Block> {
-        for _ in 0..self.queue(line).len().min(PATIENCE) {
+        let mut looks = self.queue(line).len().min(PATIENCE);
+        while looks > 0 {
             let (ticket, key) = self.queue(line).pop()?;
             let entry = self.entries.get(&key).filter(|entry| entry.ticket == ticket);
-            match entry.map(|entry| entry.judged(line, in_haste)) {
+            let verdict = entry.map(|entry| entry.judged(line, in_haste));
+            // Marks that are good no more are met once; a content that left the line as a whole leaves many of them in a row.
+            looks -= usize::from(verdict.is_some());
+            match verdict {
                 None => {}
                 Some(Verdict::Pinned) => self.queue(line).push(ticket, key),
                 Some(Verdict::Used(left)) => self.put(key, Place::Queued(Line::Protected), left),

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::shelves::Line;
 use super::*;
+use crate::cache::memory::ACCOUNT;
 use crate::cache::{Blank, Ledger};
 use crate::value::UnixTime;
 
@@ -24,7 +25,7 @@ impl Stage {
     }
 
     fn block(&self) -> Block {
-        let length = usize::try_from(UNIT).unwrap() - 256;
+        let length = usize::try_from(UNIT - ACCOUNT).unwrap();
         let mut blank = Blank::take(&self.ledger, length).unwrap();
         blank.fill(&mut Bytes::from(vec![7; length]));
         let block = blank.share();

@@ -90,5 +90,5 @@ impl Source {
     }
 }
 
-/// How much one piece of blocking work reads, in bytes: a block of the manifest.
-const CHUNK: u64 = 256 * 1024;
+/// How much one piece of blocking work reads, in bytes. Two are held at a time: one that is taken, and one that is read ahead.
+const CHUNK: u64 = 64 * 1024;
