@@ -8,10 +8,9 @@ use serde_json::{Value, json};
 
 use crate::kit::gateway::{BROWSER, Gateway, Minted, ORIGIN, Place};
 
-/// A gateway with a held clock, a link, and what the store was asked until now.
+/// A gateway with a held clock, a link to what does not lie in memory, and what the store was asked until now.
 async fn minted() -> (Gateway, Minted, usize) {
-    let gate = Place::held().start().await;
-    let link = gate.link("promo/hero.txt", b"the minted bytes").await;
+    let (gate, link) = Place::held().cold_link("promo/hero.txt", b"the minted bytes").await;
     let asked = gate.origin_calls();
     (gate, link, asked)
 }
@@ -110,7 +109,16 @@ async fn a_link_ends_at_its_expiry_to_the_second_however_hot_its_bytes_are() {
     let asked = gate.origin_calls();
     gate.place.clock.set(link.expires.minus(Duration::from_secs(1)));
     assert_eq!(gate.get(&link.path).await.status, 200, "the last second");
-    assert!(gate.origin_calls() > asked);
+    assert_eq!(gate.origin_calls(), asked, "its bytes are hot");
+    over(&gate, &link).await;
+    gate.place.clock.set(link.expires.minus(Duration::from_secs(1)));
+    assert_eq!(gate.get(&link.path).await.status, 200, "a clock that was set back");
+    // Nor is a store asked for what is cold.
+    over(&gate.cold().await, &link).await;
+}
+
+/// From its expiry on the link is over for every request, and no store hears of it.
+async fn over(gate: &Gateway, link: &Minted) {
     let asked = gate.origin_calls();
     for after in [0, 1, 3600, 400 * 24 * 3600] {
         gate.place.clock.set(link.expires.plus(Duration::from_secs(after)));
@@ -120,8 +128,6 @@ async fn a_link_ends_at_its_expiry_to_the_second_however_hot_its_bytes_are() {
         }
     }
     assert_eq!(gate.origin_calls(), asked);
-    gate.place.clock.set(link.expires.minus(Duration::from_secs(1)));
-    assert_eq!(gate.get(&link.path).await.status, 200, "a clock that was set back");
 }
 
 #[tokio::test]
@@ -140,8 +146,7 @@ async fn the_longest_life_is_enforced_by_whoever_opens_and_not_only_at_the_mint(
 
 #[tokio::test]
 async fn judgement_goes_seal_time_revocation_profile_bytes() {
-    let gate = Place::held().start().await;
-    let text = gate.link("a.txt", b"hello").await;
+    let (gate, text) = Place::held().cold_link("a.txt", b"hello").await;
     let asked = gate.origin_calls();
     let browser = format!("User-Agent: {BROWSER}");
     let both = [browser.as_str(), "Range: bytes=99-"];
