@@ -22,7 +22,7 @@ mod policy;
 mod rivals;
 mod traces;
 
-use policy::{Policy, Ratio, play};
+use policy::{Policy, play};
 use traces::Trace;
 
 fn main() {
@@ -33,20 +33,21 @@ fn main() {
 }
 
 /// Memory, as a part of the trace's working set.
-const SIZES: [(&str, f64); 3] = [("tight", 0.25), ("half", 0.5), ("ample", 1.25)];
+const SIZES: [(&str, f64); 4] = [("tight", 0.25), ("half", 0.5), ("full", 1.25), ("ample", 2.0)];
 
-type Maker = fn(&Trace, u64) -> Box<dyn Policy>;
+type Maker = fn(u64) -> Box<dyn Policy>;
 
-const POLICIES: [(&str, Maker); 9] = [
-    ("ours", |_, memory| Box::new(ours::Ours::new(memory, memory / 2))),
-    ("ours, no prewarm", |_, memory| Box::new(ours::Ours::new(memory, 0))),
-    ("LRU", |_, memory| Box::new(rivals::Lru::new(memory, false))),
-    ("W-TinyLFU (moka)", |_, memory| Box::new(rivals::TinyLfu::new(memory, false))),
-    ("quick_cache", |_, memory| Box::new(rivals::Quick::new(memory, false))),
-    ("LRU, filled at the mint", |_, memory| Box::new(rivals::Lru::new(memory, true))),
-    ("W-TinyLFU, filled at the mint", |_, memory| Box::new(rivals::TinyLfu::new(memory, true))),
-    ("quick_cache, filled at the mint", |_, memory| Box::new(rivals::Quick::new(memory, true))),
-    ("optimum (Belady)", |_, memory| Box::new(optimum::Belady::new(memory))),
+const POLICIES: [(&str, Maker); 10] = [
+    ("ours", |memory| Box::new(ours::Ours::new(memory, memory / 2, true))),
+    ("ours, no prewarm", |memory| Box::new(ours::Ours::new(memory, 0, false))),
+    ("ours, filled at the mint, none held", |memory| Box::new(ours::Ours::new(memory, 0, true))),
+    ("LRU", |memory| Box::new(rivals::Lru::new(memory, false))),
+    ("W-TinyLFU (moka)", |memory| Box::new(rivals::TinyLfu::new(memory, false))),
+    ("quick_cache", |memory| Box::new(rivals::Quick::new(memory, false))),
+    ("LRU, filled at the mint", |memory| Box::new(rivals::Lru::new(memory, true))),
+    ("W-TinyLFU, filled at the mint", |memory| Box::new(rivals::TinyLfu::new(memory, true))),
+    ("quick_cache, filled at the mint", |memory| Box::new(rivals::Quick::new(memory, true))),
+    ("optimum (Belady)", |memory| Box::new(optimum::Belady::new(memory))),
 ];
 
 fn report(trace: &Trace) {
@@ -61,13 +62,11 @@ fn report(trace: &Trace) {
     println!("| policy |{}", SIZES.map(|(name, part)| format!(" {name} ({part} of it) |")).concat());
     println!("|---|{}", "---|".repeat(SIZES.len()));
     let memories = SIZES.map(|(_, part)| (set as f64 * part) as u64);
-    let rows =
-        POLICIES.map(|(name, make)| (name, memories.map(|memory| play(trace, &touches, &mut *make(trace, memory)))));
+    let rows = POLICIES.map(|(name, make)| (name, memories.map(|memory| play(trace, &touches, &mut *make(memory)))));
     for (name, ratios) in &rows {
         println!("| {name} |{}", ratios.map(|ratio| format!(" {ratio} |")).concat());
     }
-    let ([ours, .., best], parts) = (&rows, |ours: Ratio, best: Ratio| ours.of(best));
-    let of_best: Vec<String> =
-        ours.1.iter().zip(best.1).map(|(ours, best)| format!(" {} |", parts(*ours, best))).collect();
-    println!("| *ours as a part of the optimum* |{}", of_best.concat());
+    let [(_, ours), .., (_, best)] = &rows;
+    let parts = ours.iter().zip(best).map(|(ours, best)| format!(" {} |", ours.of(*best)));
+    println!("| *ours as a part of the optimum* |{}", parts.collect::<String>());
 }

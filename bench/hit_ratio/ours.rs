@@ -9,14 +9,16 @@ use crate::policy::Policy;
 use crate::traces::{Object, Touch};
 
 pub struct Ours {
+    fills: bool,
     ledger: Arc<Ledger>,
     index: Index,
     now: u64,
 }
 
 impl Ours {
-    pub fn new(memory: u64, prewarm: u64) -> Self {
-        Self { ledger: Ledger::new(1 << 30), index: Index::new(memory, prewarm), now: 0 }
+    /// For `memory` bytes, of which `prewarm` may be held. Without `fills` a mint leaves nothing at all.
+    pub fn new(memory: u64, prewarm: u64, fills: bool) -> Self {
+        Self { fills, ledger: Ledger::new(1 << 30), index: Index::new(memory, prewarm), now: 0 }
     }
 
     fn block(&self, touch: &Touch) -> Block {
@@ -36,6 +38,9 @@ fn key(touch: &Touch) -> BlockKey {
 
 impl Policy for Ours {
     fn mint(&mut self, object: &Object, touches: &[Touch]) {
+        if !self.fills {
+            return;
+        }
         let mut hoard = self.index.hoard();
         for touch in touches {
             hoard.add(touch.number, &self.block(touch));

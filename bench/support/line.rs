@@ -4,6 +4,7 @@
 //! the server drops it, how its other end learns of that.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,11 +15,30 @@ use tokio::net::TcpStream;
 
 /// How a line ends: cleanly, unless it was switched.
 #[derive(Clone, Debug, Default)]
-pub struct Switch(Arc<AtomicBool>);
+pub struct Switch {
+    resets: Arc<AtomicBool>,
+    /// How `/proc/net/tcp` names the connection.
+    name: String,
+}
 
 impl Switch {
+    fn of(stream: &TcpStream) -> Self {
+        let port = |address: io::Result<SocketAddr>| address.map_or(0, |address| address.port());
+        // Both ends are 127.0.0.1, which stands there as a number of this machine's byte order.
+        let host = u32::from_ne_bytes([127, 0, 0, 1]);
+        let name = format!("{host:08X}:{:04X} {host:08X}:{:04X}", port(stream.local_addr()), port(stream.peer_addr()));
+        Self { resets: Arc::default(), name }
+    }
+
     pub fn reset_when_dropped(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.resets.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether everything that was written has reached the other end's kernel. What has not would be lost in a reset.
+    pub fn is_drained(&self) -> bool {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+        let queues = table.lines().find_map(|line| line.split_once(&self.name)?.1.split_whitespace().nth(1));
+        queues.is_none_or(|queues| queues.starts_with("00000000:"))
     }
 }
 
@@ -29,14 +49,14 @@ pub struct Line {
 
 impl Line {
     pub fn new(stream: TcpStream) -> (Self, Switch) {
-        let switch = Switch::default();
+        let switch = Switch::of(&stream);
         (Self { stream, switch: switch.clone() }, switch)
     }
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
-        if self.switch.0.load(Ordering::SeqCst) {
+        if self.switch.resets.load(Ordering::SeqCst) {
             let _ = self.stream.set_zero_linger();
         }
     }
@@ -59,7 +79,7 @@ impl AsyncWrite for Line {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // A shutdown would send FIN before the reset.
-        if self.switch.0.load(Ordering::SeqCst) {
+        if self.switch.resets.load(Ordering::SeqCst) {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_shutdown(cx)

@@ -124,8 +124,13 @@ impl Plan {
         match self.fault {
             Fault::StallAfter(_) => to.closed().await,
             Fault::ResetAfter(_) => {
-                // Else the reset would overtake the bytes before it.
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                // Else the reset would overtake the bytes before it, and they would count as sent without having been.
+                for _ in 0..1000 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                    if to.is_closed() || (to.capacity() == to.max_capacity() && self.switch.is_drained()) {
+                        break;
+                    }
+                }
                 self.switch.reset_when_dropped();
                 let _ = to.send(Err(io::ErrorKind::ConnectionReset.into())).await;
             }

@@ -487,10 +487,11 @@ async fn nothing_that_a_process_says_at_trace_holds_a_secret() {
     let mut wire = Wire::connect(shop.public).await;
     wire.send(format!("{} {} HTTP/1.1\r\nHost: x\r\nRange: bytes={}\r\n\r\n", link.token(), link.path, link.url)).await;
     let _ = wire.try_answer(false).await;
-    // What lies in memory outlives its object, so the process is another one.
+    fs::write(shop.file("media/receipt.png"), b"overwritten").unwrap();
+    assert_eq!(shop.status(&other).await, 200, "the minted bytes lie in memory");
+    // Ended in peace, so that all its records are there for the search of the catalog.
     shop.signal(rustix::process::Signal::TERM);
     assert!(shop.ended().await.success());
-    fs::write(shop.file("media/receipt.png"), b"overwritten").unwrap();
     shop.serve().await;
     assert_eq!(shop.status(&other).await, 410);
     // The API, with the secret in every place where it may or may not belong.

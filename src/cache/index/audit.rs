@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::queue::{Queue, SLACK};
-use super::shelves::{MOST_USES, Shelves};
+use super::room::{LEAST_PART, MOST_TENTHS};
+use super::shelves::{Line, MOST_USES, Shelves};
 use super::*;
 
 impl Index {
@@ -15,6 +16,10 @@ impl Index {
         assert_eq!(usage.probation, shelves.counted(Place::Queued(Line::Probation)), "probation");
         assert_eq!(usage.protected, shelves.counted(Place::Queued(Line::Protected)), "protected");
         assert!(usage.bytes() + shelves.leaving <= shelves.memory, "{usage:?} in {}", shelves.memory);
+        assert!(
+            (shelves.memory / LEAST_PART..=shelves.memory / 10 * MOST_TENTHS).contains(&shelves.trial)
+                || shelves.memory < 100
+        );
         assert!(shelves.entries.values().all(|entry| entry.uses() <= MOST_USES));
         shelves.audit_line(&shelves.probation, Line::Probation);
         shelves.audit_line(&shelves.protected, Line::Protected);
@@ -22,7 +27,7 @@ impl Index {
         assert_eq!(held.len(), held.iter().collect::<HashSet<_>>().len(), "held twice");
         assert_eq!(held.len() as u64, usage.held.blocks, "the holding area names what is held");
         assert!(held.iter().all(|key| shelves.entries.get(key).is_some_and(|entry| entry.place == Place::Held)));
-        for (members, marks) in [shelves.holding.lengths(), shelves.ghosts.lengths()] {
+        for (members, marks) in [shelves.holding.lengths(), shelves.early.lengths(), shelves.former.lengths()] {
             assert!(marks <= 2 * members + SLACK, "{marks} marks of {members}");
         }
     }
@@ -42,9 +47,15 @@ impl Index {
         self.read().entries.get(key).map(|entry| entry.place)
     }
 
-    /// How many keys are remembered of those that were evicted.
-    pub(super) fn ghosts(&self) -> usize {
-        self.read().ghosts.lengths().0
+    /// How many keys are remembered of those that were evicted, from probation and from the protected ones.
+    pub(super) fn ghosts(&self) -> (usize, usize) {
+        let shelves = self.read();
+        (shelves.early.lengths().0, shelves.former.lengths().0)
+    }
+
+    /// How many bytes may be on probation before those leave first.
+    pub(super) fn trial(&self) -> u64 {
+        self.read().trial
     }
 }
 

@@ -1,7 +1,7 @@
 //! The block index: which blocks are kept, and which of them leave when room is needed.
 //!
 //! New blocks are on probation; those that are used there, or come back soon after, are protected: S3-FIFO, so a scan leaves the hot
-//! ones alone. Beside these two lies the holding area for what was minted and not fetched yet. All of them, and the hoards, share one ceiling.
+//! ones alone. How much is on probation follows from what comes back after its eviction, as in ARC. Beside these two lies the holding area for what was minted and not fetched yet. All of them, and the hoards, share one ceiling.
 //!
 //! What always holds: the weights of all blocks here never exceed `memory`, not for a moment, for room is made before it is taken; and a
 //! block that anybody holds is never evicted, so what is sent is counted here until it is sent.
@@ -31,7 +31,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::Block;
 use crate::value::Fingerprint;
-use shelves::{Line, Place, Shelves};
+use shelves::{Place, Shelves};
 
 pub use claim::{Claim, ClaimLink};
 pub use hoard::Hoard;
@@ -81,7 +81,7 @@ impl Index {
             }
             let room = shelves.make_room(block.weight(), out);
             if room {
-                let line = if shelves.ghosts.recall(&key) { Line::Protected } else { Line::Probation };
+                let line = shelves.beginning(&key, block.weight());
                 shelves.insert(key, block.clone(), Place::Queued(line));
             }
             Some(room)

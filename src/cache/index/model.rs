@@ -28,7 +28,7 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let (content, number, hoard, time) = (0..30_u8, 0..4_u32, 0..3_usize, 0..20_u64);
+    let (content, number, hoard, time) = (0..30_u8, 0..4_u32, 0..3_usize, 0..200_u64);
     prop_oneof![
         6 => (content.clone(), number.clone(), prop::bool::weighted(0.2))
             .prop_map(|(content, number, pin)| Step::Keep { content, number, pin }),
@@ -39,12 +39,12 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (hoard.clone(), content.clone()).prop_map(|(hoard, content)| Step::KeepHoard { hoard, content }),
         3 => (hoard.clone(), content.clone(), time.clone())
             .prop_map(|(hoard, content, expires)| Step::HoldHoard { hoard, content, expires }),
-        6 => (content.clone(), 1..4_u32, time.clone())
+        14 => (content.clone(), 1..4_u32, time.clone())
             .prop_map(|(content, blocks, expires)| Step::Mint { content, blocks, expires }),
         1 => hoard.prop_map(|hoard| Step::DropHoard { hoard }),
         1 => (content.clone(), time.clone()).prop_map(|(content, expires)| Step::Claim { content, expires }),
         1 => content.prop_map(|content| Step::Fetched { content }),
-        1 => time.prop_map(|now| Step::Lapse { now }),
+        1 => (0..20_u64).prop_map(|now| Step::Lapse { now }),
     ]
 }
 
@@ -261,7 +261,7 @@ proptest! {
     fn whatever_is_done_the_sums_are_exact_and_the_promises_hold(
         memory in prop_oneof![Just(0), Just(300), Just(6_000), Just(20_000), Just(60_000)],
         part in 0..=4_u64,
-        steps in prop::collection::vec(step(), 1..200),
+        steps in prop::collection::vec(step(), 1..250),
     ) {
         let mut model = Model::new(memory, memory * part / 4);
         for step in &steps {

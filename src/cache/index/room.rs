@@ -1,5 +1,8 @@
 //! How room is made: before it is taken, from those on probation first, and never from a block that anybody holds.
 //!
+//! How much the ones on probation may keep follows from what comes back: a block that was evicted there too early gives probation more, a
+//! block that was evicted from the protected ones gives it less.
+//!
 //! The work is bounded. A block that cannot go is put to the other end of its line, so the next search does not begin with it; and
 //! one search looks at no more than a few hundred of them before it says that there is no room.
 
@@ -50,7 +53,7 @@ impl Shelves {
 
     /// One block that leaves. Uses are respected as long as that finds one.
     fn victim(&mut self) -> Option<Block> {
-        let on_trial = self.usage.probation.bytes > self.memory / TRIAL_SHARE;
+        let on_trial = self.usage.probation.bytes > self.trial;
         let lines = if on_trial { [Line::Probation, Line::Protected] } else { [Line::Protected, Line::Probation] };
         let respectful = lines.into_iter().find_map(|line| self.turn(line, false));
         respectful.or_else(|| lines.into_iter().find_map(|line| self.turn(line, true)))
@@ -72,11 +75,28 @@ impl Shelves {
     }
 
     fn evict(&mut self, key: &BlockKey, line: Line) -> Option<Block> {
-        if line == Line::Probation {
-            self.ghosts.remember(key, self.entries.len());
+        let most = self.entries.len() / GHOST_SHARE;
+        match line {
+            Line::Probation => self.early.remember(key, most),
+            Line::Protected => self.former.remember(key, most),
         }
         self.usage.evictions += 1;
         self.remove(key)
+    }
+
+    /// The line in which a new block begins. If it was evicted a short while ago, that says which line is too short.
+    pub(super) fn beginning(&mut self, key: &BlockKey, weight: u64) -> Line {
+        if self.early.recall(key) {
+            let most = self.memory / 10 * MOST_TENTHS;
+            self.trial = self.trial.saturating_add(weight).min(most);
+            return Line::Protected;
+        }
+        if self.former.recall(key) {
+            // Twice as fast as it grows: a hot block that is lost costs more than a new one that is.
+            let least = self.memory / LEAST_PART;
+            self.trial = self.trial.saturating_sub(weight.saturating_mul(2)).max(least);
+        }
+        Line::Probation
     }
 }
 
@@ -93,7 +113,13 @@ impl Entry {
     }
 }
 
-/// Those on probation leave first while they are more than this part of memory.
-const TRIAL_SHARE: u64 = 10;
+/// At first those on probation may keep this part of memory.
+pub(super) const FIRST_PART: u64 = 20;
+/// They may always keep this part of it.
+pub(super) const LEAST_PART: u64 = 50;
+/// And never more than this many tenths, so that what is hot has a place to be.
+pub(super) const MOST_TENTHS: u64 = 9;
+/// Of each line, as many evicted keys are remembered as this part of all that is there.
+const GHOST_SHARE: usize = 2;
 /// How many marks of one line one search looks at: some 10 microseconds under the lock, and far more than are pinned in a row by chance.
 pub(super) const PATIENCE: usize = 256;

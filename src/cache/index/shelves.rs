@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::ghosts::Ghosts;
 use super::holding::Holding;
 use super::queue::{Queue, Ticket};
+use super::room::FIRST_PART;
 use super::usage::{Share, Usage};
 use super::{Block, BlockKey};
 
@@ -18,7 +19,11 @@ pub(super) struct Shelves {
     pub(super) entries: HashMap<BlockKey, Entry>,
     pub(super) probation: Queue<BlockKey>,
     pub(super) protected: Queue<BlockKey>,
-    pub(super) ghosts: Ghosts,
+    /// The keys of those that were evicted on probation, and of those that were evicted from the protected ones.
+    pub(super) early: Ghosts,
+    pub(super) former: Ghosts,
+    /// While more than so many bytes are on probation, those leave first.
+    pub(super) trial: u64,
     pub(super) holding: Holding,
     /// Of hoards that were let go of: others hold them still, so they count still.
     pub(super) lingering: VecDeque<Block>,
@@ -77,7 +82,9 @@ impl Shelves {
             entries: HashMap::new(),
             probation: Queue::new(),
             protected: Queue::new(),
-            ghosts: Ghosts::new(),
+            early: Ghosts::new(),
+            former: Ghosts::new(),
+            trial: memory / FIRST_PART,
             holding: Holding::new(prewarm),
             lingering: VecDeque::new(),
             leaving: 0,
@@ -149,5 +156,5 @@ impl Shelves {
     }
 }
 
-/// More uses than this say nothing more.
-pub(super) const MOST_USES: u8 = 3;
+/// More uses than this say nothing more. Fewer would make all blocks of a small memory look alike: 3 cost up to 1.5 points in hits.
+pub(super) const MOST_USES: u8 = 15;

@@ -4,6 +4,7 @@ mod minted;
 
 use bytes::Bytes;
 
+use super::shelves::Line;
 use super::*;
 use crate::cache::{Blank, Ledger};
 use crate::value::UnixTime;
@@ -130,6 +131,18 @@ fn one_evictable_block_among_pinned_ones_is_found() {
 }
 
 #[test]
+fn what_is_used_a_lot_makes_way_when_nothing_else_can() {
+    let stage = Stage::new(10, 0);
+    (0..10).for_each(|content| assert!(stage.keep(content, 0) && stage.get(content).is_some()));
+    assert!(stage.keep(10, 0));
+    let _pinned = stage.get(10);
+    assert_eq!(stage.blocks(), [0, 1, 9, 0]);
+    (0..50).for_each(|use_| drop(stage.get(use_ % 10)));
+    assert!(stage.keep(11, 0));
+    assert_eq!(stage.blocks(), [0, 2, 8, 0]);
+}
+
+#[test]
 fn pinned_blocks_are_not_met_again_by_each_insert() {
     let stage = Stage::new(1000, 0);
     let pinned: Vec<Block> = (0..500)
@@ -187,7 +200,7 @@ fn what_comes_back_soon_after_its_eviction_is_protected() {
     assert!(stage.keep(20, 0) && stage.keep(5000, 0));
     assert_eq!((stage.place(20, 0), stage.place(5000, 0)), (PROTECTED, PROBATION));
     (10_000..90_000).for_each(|content| assert!(stage.keep(content, 0)));
-    assert_eq!(stage.index.ghosts(), 100, "no more of them than blocks");
+    assert_eq!(stage.index.ghosts(), (50, 0), "half as many of them as blocks");
     assert!(stage.keep(5000, 0));
     assert_eq!(stage.place(5000, 0), PROBATION, "its eviction is long forgotten");
     stage.blocks();
@@ -214,6 +227,26 @@ fn the_credit_of_past_uses_is_spent() {
     (0..240).for_each(|use_| assert!(stage.get(use_ % 80).is_some()));
     (2000..2800).for_each(|content| assert!(stage.keep(content, 0) && stage.get(content).is_some()));
     assert_eq!(stage.count(None, 0..80), 80, "others are used now");
+    stage.blocks();
+}
+
+#[test]
+fn what_comes_back_decides_how_much_may_be_on_probation() {
+    let stage = Stage::new(100, 0);
+    assert_eq!(stage.index.trial(), 5 * UNIT);
+    (0..150).for_each(|content| assert!(stage.keep(content, 0)));
+    (10..30).for_each(|content| assert!(stage.keep(content, 0)));
+    assert_eq!(stage.index.trial(), 25 * UNIT, "twenty were evicted too early");
+    assert_eq!(stage.count(PROTECTED, 10..30), 20);
+    // Others are protected in their place, until they are evicted from there.
+    (1000..1400).for_each(|content| assert!(stage.keep(content, 0) && stage.get(content).is_some()));
+    assert_eq!(stage.count(None, 10..30), 20);
+    let former = (1000..1400).rfind(|content| !stage.index.has(&key(*content, 0))).unwrap();
+    let before = stage.index.trial();
+    assert!(stage.keep(former, 0));
+    assert_eq!((stage.index.trial(), stage.place(former, 0)), (before - 2 * UNIT, PROBATION));
+    (0..50_000).for_each(|step| assert!(stage.keep(step * 7 % 130, 0)));
+    assert!(stage.index.trial() <= 90 * UNIT);
     stage.blocks();
 }
 

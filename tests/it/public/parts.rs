@@ -180,7 +180,7 @@ async fn preconditions_are_judged_in_the_order_of_the_rfc() {
 }
 
 #[tokio::test]
-async fn a_range_costs_one_read_of_the_blocks_it_touches_and_no_other() {
+async fn a_cold_range_costs_one_read_of_the_blocks_it_touches() {
     let (bytes, block) = (content(3, BIG), 256 * 1024_u64);
     let (gate, link, store) = Place::new().cold_scripted(&bytes).await;
     for (range, read) in [
