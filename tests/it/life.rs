@@ -489,7 +489,9 @@ async fn nothing_that_a_process_says_at_trace_holds_a_secret() {
     let _ = wire.try_answer(false).await;
     fs::write(shop.file("media/receipt.png"), b"overwritten").unwrap();
     assert_eq!(shop.status(&other).await, 200, "the minted bytes lie in memory");
-    shop.kill();
+    // Ended in peace, so that all its records are there for the search of the catalog.
+    shop.signal(rustix::process::Signal::TERM);
+    assert!(shop.ended().await.success());
     shop.serve().await;
     assert_eq!(shop.status(&other).await, 410);
     // The API, with the secret in every place where it may or may not belong.

@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hallpass::app::{Addresses, Rooms};
 use hallpass::config::{ClientKey, Loaded, Settings};
@@ -23,6 +22,7 @@ use hallpass::value::{ByteSpan, Clock, ObjectKey, ObjectVersion, StoreName, Unix
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::scripted::Scripted;
 use super::wire::{Answer, Wire};
 
 /// What links begin with in every test: a name, so that its case and its port can be played with.
@@ -97,6 +97,27 @@ impl Place {
         Loaded { settings, keyring: self.keyring.clone(), profiles: self.profiles.clone(), files: Vec::new() }
     }
 
+    /// Starts a gateway here with a link to `bytes`, of which none lies in memory. No store was asked for anything yet.
+    pub async fn cold_link(self, key: &str, bytes: &[u8]) -> (Gateway, Minted) {
+        let gate = Box::pin(self.start()).await;
+        let link = gate.link(key, bytes).await;
+        (gate.cold().await, link)
+    }
+
+    /// The same over a scripted store, whose one object is `a.bin`.
+    pub async fn cold_scripted(self, bytes: &[u8]) -> (Gateway, Minted, Scripted) {
+        let store = Scripted::new();
+        store.put("a.bin", bytes.to_vec());
+        let gate = Box::pin(self.start()).await;
+        gate.replace_store(Arc::new(store.clone()));
+        let link = gate.mint(json!({ "key": "a.bin" })).await;
+        let gate = gate.cold().await;
+        gate.replace_store(Arc::new(store.clone()));
+        store.until_quiet().await;
+        store.forget_reads();
+        (gate, link, store)
+    }
+
     /// Starts a gateway here.
     pub async fn start(self) -> Gateway {
         let sockets = [0; 3].map(|port| TcpListener::bind(("127.0.0.1", port)).unwrap());
@@ -105,7 +126,7 @@ impl Place {
         let rooms = Rooms::open(&loaded, self.clock.clone(), Sink::Memory(Arc::clone(&log))).await.unwrap();
         let running = hallpass::app::Gateway::start(&rooms, sockets, &loaded.settings.limits).unwrap();
         let gate = Gateway { addresses: running.addresses(), rooms, place: self, log, calls: Arc::default(), running };
-        gate.decorate(|store| store);
+        gate.watch_stores();
         gate
     }
 }
@@ -138,21 +159,21 @@ impl Gateway {
         Place::new().start().await
     }
 
-    /// Puts `around` around each store, and counts what is asked of that.
-    pub fn decorate(&self, around: impl Fn(Arc<dyn Origin>) -> Arc<dyn Origin>) {
+    /// Counts what is asked of each store.
+    fn watch_stores(&self) {
         let stores = self.rooms.stores.keep();
-        let each = stores.iter().map(|(name, store)| {
-            let watched = Watched { inner: around(Arc::clone(store)), calls: Arc::clone(&self.calls) };
-            (name.clone(), Arc::new(watched) as Arc<dyn Origin>)
-        });
+        let each = stores.iter().map(|(name, store)| (name.clone(), self.watched(Arc::clone(store))));
         self.rooms.stores.replace(each.collect::<Stores>());
+    }
+
+    fn watched(&self, inner: Arc<dyn Origin>) -> Arc<dyn Origin> {
+        Arc::new(Watched { inner, calls: Arc::clone(&self.calls) })
     }
 
     /// Puts `store` in the place of the store `media`.
     pub fn replace_store(&self, store: Arc<dyn Origin>) {
         let media: StoreName = "media".parse().unwrap();
-        let watched = Watched { inner: store, calls: Arc::clone(&self.calls) };
-        self.rooms.stores.replace([(media, Arc::new(watched) as Arc<dyn Origin>)].into_iter().collect());
+        self.rooms.stores.replace([(media, self.watched(store))].into_iter().collect());
     }
 
     /// How often a store was asked for anything.
@@ -241,9 +262,12 @@ impl Gateway {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The same with nothing in memory: it was started again over the same catalog, keys and store. Decorations are gone.
+    /// The same place after a restart: the catalog knows what it knew, no byte of any object lies in memory, each store is that of the
+    /// settings, and none was asked for anything. Whoever gets a body then gets it from a store.
     pub async fn cold(self) -> Self {
-        self.stop().await.start().await
+        self.rooms.catalog.flush().await.unwrap();
+        let place = Box::pin(self.stop()).await;
+        Box::pin(place.start()).await
     }
 
     /// Stops it; its place stays.
@@ -341,27 +365,5 @@ impl Origin for Watched {
     fn probe(&self) -> BoxFuture<'_, Result<(), OriginError>> {
         self.count();
         self.inner.probe()
-    }
-}
-
-/// A store that never answers a read.
-pub struct Silent(pub Arc<dyn Origin>);
-
-impl Origin for Silent {
-    fn head<'a>(&'a self, key: &'a ObjectKey) -> BoxFuture<'a, Result<ObjectMeta, OriginError>> {
-        self.0.head(key)
-    }
-
-    fn read<'a>(
-        &'a self,
-        _: &'a ObjectKey,
-        _: &'a ObjectVersion,
-        _: ByteSpan,
-    ) -> BoxFuture<'a, Result<ByteStream, OriginError>> {
-        std::future::pending().boxed()
-    }
-
-    fn probe(&self) -> BoxFuture<'_, Result<(), OriginError>> {
-        self.0.probe()
     }
 }

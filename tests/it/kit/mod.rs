@@ -1,7 +1,6 @@
 //! What the tests share. Each module is one thing a test needs around the code under test; none knows a test.
 
 pub mod chaos;
-pub mod faulty;
 pub mod gateway;
 pub mod moto;
 pub mod scripted;

@@ -23,8 +23,12 @@ use super::content;
 pub enum Fault {
     /// The read is not even opened.
     Refuse(OriginError),
+    /// The read is not answered at all, until the script is another.
+    Silent,
     /// A stream that comes to this offset breaks off.
     Cut(u64),
+    /// A stream that comes to this offset ends in this error.
+    Break(u64, OriginError),
     /// A stream that comes to this offset ends as if it were whole.
     Short(u64),
     /// Each stream breaks off after so many bytes.
@@ -289,7 +293,7 @@ impl Origin for Scripted {
                 stuck: false,
                 surplus: false,
             };
-            running.opened()?;
+            running.opened().await?;
             Ok(stream::unfold(Some(running), |running| async { running?.next().await }).boxed())
         }
         .boxed()
@@ -326,15 +330,21 @@ enum Step {
 }
 
 impl Running {
-    fn opened(&self) -> Result<(), OriginError> {
-        self.store.change(|state| {
-            let object = reachable(state, &self.key, &self.version)?;
-            let refused = happens(&mut object.script, |fault| matches!(fault, Fault::Refuse(_)));
-            match refused {
-                Some(Fault::Refuse(error)) => Err(error),
-                _ => Ok(()),
-            }
-        })
+    async fn opened(&self) -> Result<(), OriginError> {
+        let mut events = self.store.0.events.subscribe();
+        while !self.is_answered()? {
+            events.changed().await.unwrap();
+        }
+        Ok(())
+    }
+
+    fn is_answered(&self) -> Result<bool, OriginError> {
+        let mut state = self.store.0.state.lock().unwrap();
+        let object = reachable(&mut state, &self.key, &self.version)?;
+        match happens(&mut object.script, |fault| matches!(fault, Fault::Refuse(_) | Fault::Silent)) {
+            Some(Fault::Refuse(error)) => Err(error),
+            silent => Ok(silent.is_none()),
+        }
     }
 
     async fn next(mut self) -> Option<(Result<Bytes, OriginError>, Option<Self>)> {
@@ -370,15 +380,16 @@ impl Running {
         };
         let (at, begun) = (self.at, self.span.first());
         let stops = |fault: &Fault| match fault {
-            Fault::Cut(n) | Fault::Short(n) | Fault::Stall(n) | Fault::Panic(n) => Some(*n),
+            Fault::Cut(n) | Fault::Break(n, _) | Fault::Short(n) | Fault::Stall(n) | Fault::Panic(n) => Some(*n),
             Fault::CutEvery(n) => Some(begun + n),
             _ => None,
         };
-        if at < self.span.end()
+        if (at < self.span.end() || at == object.content.length())
             && let Some(fault) = happens(&mut object.script, |fault| stops(fault) == Some(at))
         {
             return match fault {
                 Fault::Short(_) => Step::End,
+                Fault::Break(_, error) => Step::Fail(error),
                 Fault::Panic(_) => Step::Panic,
                 Fault::Stall(_) => {
                     // One that was to happen so many times has happened to this read, and ends for others only.
@@ -482,6 +493,7 @@ mod tests {
         let whole = content(1, 1000);
         store.put("a", whole.clone());
         let broken = Some(OriginError::Unavailable("the connection was reset".to_owned()));
+        let changed = Some(OriginError::Changed);
         let flipped: Vec<_> =
             whole.iter().enumerate().map(|(i, byte)| if i == 700 { byte ^ 1 } else { *byte }).collect();
         let other: Vec<_> = whole.iter().enumerate().map(|(i, byte)| if i >= 700 { !byte } else { *byte }).collect();
@@ -489,6 +501,8 @@ mod tests {
         for (fault, wanted, error) in [
             (Fault::Cut(600), &whole[..600], &broken),
             (Fault::Cut(0), &whole[..0], &broken),
+            (Fault::Cut(1000), &whole[..], &broken),
+            (Fault::Break(600, OriginError::Changed), &whole[..600], &changed),
             (Fault::CutEvery(300), &whole[..300], &broken),
             (Fault::Short(600), &whole[..600], &None),
             (Fault::Flip(700), &flipped[..], &None),
@@ -529,6 +543,18 @@ mod tests {
         store.put("a", content(2, 1000));
         assert!(changed.await.unwrap() == (content(1, 500), Some(OriginError::Changed)));
         assert!(store.reads("a").iter().all(|read| read.over));
+    }
+
+    #[tokio::test]
+    async fn a_silent_store_answers_when_its_script_is_another() {
+        let store = Scripted::new();
+        store.put("a", content(1, 1000));
+        store.script("a", Script::always(Fault::Silent));
+        let mut silent = Box::pin(read(&store, 0, 999));
+        assert!(timeout(Duration::from_millis(50), &mut silent).await.is_err());
+        assert_eq!(store.reads("a").len(), 1);
+        store.heal("a");
+        assert!(silent.await == (content(1, 1000), None));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! It follows no redirect, decodes nothing and repairs nothing. An answer whose body is shorter than its Content-Length is an error
 //! that tells how much came, because that is what an aborted body looks like.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ pub struct Wire {
 }
 
 /// One whole answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// `HTTP/1.1 200 OK`.
     pub status_line: String,
@@ -26,6 +27,15 @@ pub struct Answer {
     /// Name and value of each line, as they came and in that order.
     pub fields: Vec<(String, String)>,
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Answer {
+    /// Of the body only what can be read.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = std::str::from_utf8(&self.body).ok().filter(|text| text.len() <= MOST_SHOWN);
+        let length = self.body.len();
+        write!(out, "{} {:?} and {length} bytes {}", self.status_line, self.fields, text.unwrap_or("of content"))
+    }
 }
 
 /// An answer that did not come to its end.
@@ -197,5 +207,7 @@ impl Answer {
     }
 }
 
+/// The longest body that is shown in a failure, in bytes.
+const MOST_SHOWN: usize = 4096;
 /// How long nothing may come before a connection counts as silent.
 const PATIENCE: Duration = Duration::from_secs(5);

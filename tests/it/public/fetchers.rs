@@ -10,9 +10,7 @@ const INSIDE: &str = "157.240.1.1";
 const OUTSIDE: &str = "198.51.100.7";
 
 async fn linked(place: Place) -> (Gateway, Minted) {
-    let gate = place.start().await;
-    let link = gate.link("a.txt", b"hello").await;
-    (gate, link)
+    place.cold_link("a.txt", b"hello").await
 }
 
 async fn status(gate: &Gateway, link: &Minted, agent: &str, lines: &[&str]) -> u16 {
@@ -36,6 +34,7 @@ async fn metas_agents_are_admitted_and_others_are_not() {
     for agent in [META, "facebookexternalhit/1.1", "FacebookExternalHit/1.1"] {
         assert_eq!(status(&gate, &link, agent, &[]).await, 200, "{agent}");
     }
+    let gate = gate.cold().await;
     let asked = gate.origin_calls();
     for agent in [
         BROWSER,

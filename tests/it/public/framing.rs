@@ -1,12 +1,11 @@
 //! Where one request ends and the next begins: never in doubt, and where it could be, there is no next one.
 
-use crate::kit::gateway::{Gateway, HOST, META, Minted, request};
+use crate::kit::gateway::{Gateway, HOST, META, Minted, Place, request};
 use crate::kit::wire::Wire;
 
+/// A gateway with a link to what does not lie in memory, so that a request that is taken for one asks the store.
 async fn linked() -> (Gateway, Minted) {
-    let gate = Gateway::start().await;
-    let link = gate.link("a.txt", b"hello").await;
-    (gate, link)
+    Place::new().cold_link("a.txt", b"hello").await
 }
 
 /// Sends `bytes` and then tells the status of every answer until the connection ends; that it ends is part of it.

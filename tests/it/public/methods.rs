@@ -8,8 +8,7 @@ const UNKNOWN: [&str; 12] =
 
 #[tokio::test]
 async fn other_methods_are_405_with_allow_and_unknown_ones_501_on_every_served_route() {
-    let gate = Gateway::start().await;
-    let link = gate.link("a.txt", b"hello").await;
+    let (gate, link) = Place::new().cold_link("a.txt", b"hello").await;
     let asked = gate.origin_calls();
     for path in [link.path.as_str(), "/m/bogus/a.jpg", "/m/", "/robots.txt"] {
         for method in KNOWN {
@@ -29,8 +28,7 @@ async fn other_methods_are_405_with_allow_and_unknown_ones_501_on_every_served_r
 
 #[tokio::test]
 async fn nothing_else_is_served_whatever_the_method() {
-    let gate = Gateway::start().await;
-    let link = gate.link("a.txt", b"hello").await;
+    let (gate, link) = Place::new().cold_link("a.txt", b"hello").await;
     let asked = gate.origin_calls();
     let upper = link.path.replacen("/m/", "/M/", 1);
     for path in [
@@ -90,8 +88,7 @@ async fn options_for_the_whole_server_and_connect_lead_nowhere() {
 
 #[tokio::test]
 async fn a_body_with_a_method_that_is_not_served_ends_the_connection_and_is_never_a_request() {
-    let gate = Gateway::start().await;
-    let link = gate.link("a.txt", b"hello").await;
+    let (gate, link) = Place::new().cold_link("a.txt", b"hello").await;
     let asked = gate.origin_calls();
     let inner = request("GET", &link.path, &[]);
     for method in ["POST", "PUT", "DELETE", "PATCH", "BREW"] {

@@ -5,12 +5,11 @@ use hallpass::value::UnixTime;
 
 use crate::kit::content;
 use crate::kit::gateway::{BIG, Gateway, Minted, Place};
+
 use crate::kit::wire::Answer;
 
 async fn ten() -> (Gateway, Minted) {
-    let gate = Place::held().start().await;
-    let link = gate.link("digits.txt", b"0123456789").await;
-    (gate, link)
+    Place::held().cold_link("digits.txt", b"0123456789").await
 }
 
 async fn ranged(gate: &Gateway, link: &Minted, range: &str) -> Answer {
@@ -104,14 +103,16 @@ async fn several_ranges_are_one_multipart_body_byte_for_byte() {
 
 #[tokio::test]
 async fn parts_across_the_chunks_of_a_store_come_whole() {
-    let gate = Gateway::start().await;
     let bytes = content(2, BIG);
-    let link = gate.link("big.bin", &bytes).await;
+    let (mut gate, link) = Place::new().cold_link("big.bin", &bytes).await;
     let chunk = 256 * 1024;
     for (first, last) in [(0, BIG - 1), (chunk - 1, chunk), (chunk, 2 * chunk - 1), (chunk + 1, 3 * chunk + 1)] {
-        let answer = ranged(&gate, &link, &format!("bytes={first}-{last}")).await;
-        assert_eq!(answer.status, 206);
-        assert!(answer.body == bytes[first..=last], "{first}-{last}");
+        for cache_status in ["hallpass; fwd=miss; stored", "hallpass; hit"] {
+            let answer = ranged(&gate, &link, &format!("bytes={first}-{last}")).await;
+            assert_eq!((answer.status, answer.field("cache-status")), (206, Some(cache_status)));
+            assert!(answer.body == bytes[first..=last], "{first}-{last}");
+        }
+        gate = gate.cold().await;
     }
     let answer = ranged(&gate, &link, &format!("bytes={}-{},-7", chunk - 2, chunk + 1)).await;
     assert_eq!(answer.length(), Some(answer.body.len()));
@@ -148,8 +149,7 @@ async fn if_range_lets_only_the_very_same_content_be_partial() {
 #[tokio::test]
 async fn preconditions_are_judged_in_the_order_of_the_rfc() {
     let (gate, link) = ten().await;
-    let whole = gate.get(&link.path).await;
-    let gate = gate.cold().await;
+    let whole = gate.ask("HEAD", &link.path, &[]).await;
     let tag = whole.field("etag").unwrap();
     let (is, is_not) = (format!("If-Match: {tag}"), "If-Match: \"other\"".to_owned());
     let (new, old) = (format!("If-None-Match: {tag}"), "If-None-Match: \"other\"".to_owned());
@@ -181,17 +181,20 @@ async fn preconditions_are_judged_in_the_order_of_the_rfc() {
 
 #[tokio::test]
 async fn a_cold_range_costs_one_read_of_the_blocks_it_touches() {
-    let gate = Gateway::start().await;
-    let link = gate.link("big.bin", &content(3, BIG)).await;
-    let gate = gate.cold().await;
-    let faulty = std::sync::Mutex::new(None);
-    gate.decorate(|inner| {
-        let watched = std::sync::Arc::new(crate::kit::faulty::FaultyOrigin::new(inner, []));
-        *faulty.lock().unwrap() = Some(std::sync::Arc::clone(&watched));
-        watched
-    });
-    let watched = faulty.lock().unwrap().clone().unwrap();
-    assert_eq!(ranged(&gate, &link, "bytes=300000-300000").await.body.len(), 1);
-    let spans: Vec<_> = watched.reads().iter().map(|span| (span.first(), span.len())).collect();
-    assert_eq!(spans, [(256 * 1024, 256 * 1024)]);
+    let (bytes, block) = (content(3, BIG), 256 * 1024_u64);
+    let (gate, link, store) = Place::new().cold_scripted(&bytes).await;
+    for (range, read) in [
+        ("bytes=300000-300000", &[(block, block)][..]),
+        ("bytes=300001-300002", &[]),
+        ("bytes=262143-262144", &[(0, block)]),
+        ("bytes=0-0,-1", &[(3 * block, 17)]),
+        ("bytes=-18", &[(2 * block, block)]),
+        ("bytes=0-", &[]),
+    ] {
+        store.forget_reads();
+        assert_eq!(ranged(&gate, &link, range).await.status, 206, "{range}");
+        store.until_quiet().await;
+        let spans: Vec<_> = store.reads("a.bin").iter().map(|read| (read.span.first(), read.span.len())).collect();
+        assert_eq!(spans, read, "{range}");
+    }
 }

@@ -26,6 +26,7 @@ async fn a_link_that_was_ended_is_410_from_the_answer_on() {
     let link = gate.link("a.txt", b"hello").await;
     let other = gate.mint(json!({ "key": "a.txt", "unique": true })).await;
     assert_eq!(gate.get(&link.path).await.status, 200);
+    let gate = gate.cold().await;
     let asked = gate.origin_calls();
     end(&gate, &link).await;
     for lines in [&[][..], &["Range: bytes=0-0"], &["If-None-Match: *"]] {
@@ -120,35 +121,46 @@ async fn under_a_standing_revocation_nothing_is_minted_until_it_is_lifted() {
 async fn reading(gate: &Gateway) -> (Minted, Vec<u8>, Wire) {
     let bytes = content(7, HUGE);
     let link = gate.link("huge.bin", &bytes).await;
+    let wire = begun(gate, &link, &bytes).await;
+    (link, bytes, wire)
+}
+
+async fn begun(gate: &Gateway, link: &Minted, bytes: &[u8]) -> Wire {
     let mut wire = Wire::connect_narrow(gate.addresses.public).await;
     wire.send(request("GET", &link.path, &[])).await;
     assert_eq!(wire.head().await.unwrap().length(), Some(HUGE));
     assert!(wire.body(1000).await.unwrap() == bytes[..1000]);
-    (link, bytes, wire)
+    wire
 }
 
 #[tokio::test]
 async fn a_running_body_is_cut_at_its_next_chunk_and_never_ends_well() {
-    let gate = Gateway::start().await;
-    let (link, bytes, mut wire) = reading(&gate).await;
-    let mut other = reading_again(&gate, &bytes).await;
-    end(&gate, &link).await;
+    let bytes = content(7, HUGE);
+    // From memory, through it, and past it.
+    for (memory, asked) in [("512 MiB", 0), ("512 MiB", 1), ("4 MiB", 1)] {
+        let place = Place { settings: format!("[cache]\nmemory = \"{memory}\""), ..Place::new() };
+        let mut gate = place.start().await;
+        let link = gate.link("huge.bin", &bytes).await;
+        let other = gate.mint(json!({ "key": "huge.bin", "unique": true })).await;
+        if asked > 0 {
+            gate = gate.cold().await;
+        }
+        let before = gate.origin_calls();
+        cut(&gate, &link, &other, &bytes).await;
+        assert_eq!((gate.origin_calls() - before).min(1), asked, "{memory}");
+    }
+}
+
+async fn cut(gate: &Gateway, link: &Minted, other: &Minted, bytes: &[u8]) {
+    let mut wire = begun(gate, link, bytes).await;
+    let mut other = begun(gate, other, bytes).await;
+    end(gate, link).await;
     let (rest, how) = wire.body(HUGE - 1000).await.expect_err("the body must be cut");
     assert_ne!(how, End::Silent);
     assert!(rest == bytes[1000..1000 + rest.len()] && rest.len() < HUGE / 2, "{} bytes still came", rest.len());
     let logged = gate.access_log().pop().unwrap();
     assert_eq!((&logged["outcome"], &logged["completed"]), (&json!("cut-revoked"), &json!(false)), "{logged}");
     assert!(other.body(HUGE - 1000).await.unwrap() == bytes[1000..], "another link's body goes on");
-}
-
-/// The same with a link of its own.
-async fn reading_again(gate: &Gateway, bytes: &[u8]) -> Wire {
-    let link = gate.mint(json!({ "key": "huge.bin", "unique": true })).await;
-    let mut wire = Wire::connect_narrow(gate.addresses.public).await;
-    wire.send(request("GET", &link.path, &[])).await;
-    wire.head().await.unwrap();
-    assert!(wire.body(1000).await.unwrap() == bytes[..1000]);
-    wire
 }
 
 #[tokio::test]
