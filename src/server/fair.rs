@@ -1,7 +1,8 @@
 //! Fair writing: no connection keeps a core for itself while others wait.
 //!
 //! hyper writes to a connection for as long as its socket takes bytes, which on a fast network is for ever: a small answer then waits behind
-//! many megabytes of a large one. Here a connection that has written its budget in a row goes to the end of the queue.
+//! many megabytes of a large one. Here a connection that has written its budget in a row goes to the end of the queue. The first turn of an
+//! answer is a short one, so that of many answers that begin at once, all have begun soon.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -21,7 +22,12 @@ pub(super) struct Fair<I> {
 impl<I> Fair<I> {
     /// Lets others go first after each `budget` bytes.
     pub(super) const fn new(io: I, budget: u64) -> Self {
-        Self { io, budget, spent: 0 }
+        Self { io, budget, spent: budget.saturating_sub(FIRST) }
+    }
+
+    /// How much may still be written before others go first, in bytes.
+    fn left(&self) -> usize {
+        usize::try_from(self.budget.saturating_sub(self.spent)).unwrap_or(usize::MAX)
     }
 
     /// Whether others go first now. The task is woken at once, and so runs again after those that wait.
@@ -51,7 +57,12 @@ impl<I: Read + Unpin> Read for Fair<I> {
         context: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(context, buffer)
+        let read = Pin::new(&mut self.io).poll_read(context, buffer);
+        if read.is_ready() {
+            // Another request, and so another answer.
+            self.spent = self.budget.saturating_sub(FIRST);
+        }
+        read
     }
 }
 
@@ -60,6 +71,7 @@ impl<I: Write + Unpin> Write for Fair<I> {
         if self.gives_way(context) {
             return Poll::Pending;
         }
+        let bytes = bytes.get(..self.left()).unwrap_or(bytes);
         let written = Pin::new(&mut self.io).poll_write(context, bytes);
         self.note(written)
     }
@@ -72,7 +84,9 @@ impl<I: Write + Unpin> Write for Fair<I> {
         if self.gives_way(context) {
             return Poll::Pending;
         }
-        let written = Pin::new(&mut self.io).poll_write_vectored(context, slices);
+        let mut fitting = [IoSlice::new(&[]); SLICES];
+        let count = fit(slices, self.left(), &mut fitting);
+        let written = Pin::new(&mut self.io).poll_write_vectored(context, fitting.get(..count).unwrap_or_default());
         self.note(written)
     }
 
@@ -89,6 +103,26 @@ impl<I: Write + Unpin> Write for Fair<I> {
     }
 }
 
+/// Puts the first of `slices` into `fitting`, as far as they fit into `left` bytes; how many they are.
+fn fit<'a>(slices: &'a [IoSlice<'_>], mut left: usize, fitting: &mut [IoSlice<'a>; SLICES]) -> usize {
+    let mut count = 0;
+    for (place, slice) in fitting.iter_mut().zip(slices) {
+        if left == 0 {
+            break;
+        }
+        let part = slice.get(..left).unwrap_or(slice);
+        left -= part.len();
+        *place = IoSlice::new(part);
+        count += 1;
+    }
+    count
+}
+
+/// The first turn of an answer, in bytes: what a socket takes at once, and a small answer as a whole.
+const FIRST: u64 = 64 * 1024;
+/// How many pieces are written at once; hyper queues no more.
+const SLICES: usize = 16;
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -103,6 +137,15 @@ mod tests {
     impl Write for Sink {
         fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
             self.0.map_or(Poll::Pending, |most| Poll::Ready(Ok(bytes.len().min(most))))
+        }
+
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            slices: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
+            self.0.map_or(Poll::Pending, |most| Poll::Ready(Ok(bytes.min(most))))
         }
 
         fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -145,6 +188,7 @@ mod tests {
     #[test]
     fn after_its_budget_a_connection_lets_others_go_first_and_comes_again() {
         let (mut fair, bell) = (Fair::new(Sink(Some(60)), 300), Arc::new(Bell::default()));
+        fair.spent = 0;
         assert_eq!(run(&mut fair, &bell), 300);
         assert_eq!(bell.0.load(Ordering::Relaxed), 1, "it is woken at once");
         assert_eq!(run(&mut fair, &bell), 300);
@@ -160,5 +204,33 @@ mod tests {
         fair.io = Sink(Some(60));
         assert_eq!(run(&mut fair, &bell), 300);
         assert_eq!(bell.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn the_first_turn_of_an_answer_is_a_short_one() {
+        let (mut fair, bell) = (Fair::new(Sink(Some(usize::MAX)), 4 * FIRST), Arc::new(Bell::default()));
+        let whole = vec![0; 1 << 20];
+        let waker = Waker::from(Arc::clone(&bell));
+        let write = |fair: &mut Fair<Sink>| {
+            Pin::new(fair)
+                .poll_write_vectored(&mut Context::from_waker(&waker), &[IoSlice::new(b"head"), IoSlice::new(&whole)])
+        };
+        let turn = |bytes: u64| Poll::Ready(usize::try_from(bytes).unwrap());
+        assert_eq!(write(&mut fair).map(Result::unwrap), turn(FIRST));
+        assert!(write(&mut fair).is_pending());
+        assert_eq!(write(&mut fair).map(Result::unwrap), turn(4 * FIRST), "the next ones are whole");
+        assert!(write(&mut fair).is_pending());
+    }
+
+    #[test]
+    fn of_many_pieces_as_many_are_written_as_fit() {
+        let pieces: Vec<Vec<u8>> = (0..20).map(|length| vec![0; length]).collect();
+        let slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+        for (left, expected) in [(0, vec![]), (1, vec![0, 1]), (5, vec![0, 1, 2, 2]), (1000, (0..16).collect())] {
+            let mut fitting = [IoSlice::new(&[]); SLICES];
+            let count = fit(&slices, left, &mut fitting);
+            let lengths: Vec<usize> = fitting[..count].iter().map(|slice| slice.len()).collect();
+            assert_eq!(lengths, expected, "{left}");
+        }
     }
 }
