@@ -20,7 +20,7 @@ use crate::telemetry::Metrics;
 
 /// All bodies in flight of one cache. Clones are one.
 #[derive(Clone, Debug)]
-pub struct Bodies(Arc<Shared>);
+pub(super) struct Bodies(Arc<Shared>);
 
 /// The meter of one body. It lives in the body; what [`BodyMeter::hold`] gave keeps it measuring after the body's end.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ struct Shared {
 #[derive(Default)]
 struct Open {
     next: u64,
-    readers: HashMap<u64, Arc<Reader>>,
+    readers: HashMap<u64, Arc<Taker>>,
 }
 
 /// A body's place among the open ones. Dropping it ends the body.
@@ -47,13 +47,13 @@ struct Open {
 struct Entry {
     bodies: Bodies,
     number: u64,
-    reader: Arc<Reader>,
+    reader: Arc<Taker>,
     _charge: Charge,
 }
 
-/// One reader, as a sweep sees it. Only its own body and sweeps lock its pace, each for a moment.
+/// Whoever takes a body, as a sweep sees it. Only its own body and sweeps lock its pace, each for a moment.
 #[derive(Debug)]
-struct Reader {
+struct Taker {
     pace: Mutex<Pace>,
     /// Ends its connection.
     cut: CancellationToken,
@@ -63,20 +63,20 @@ struct Reader {
 struct Slow {
     /// In bytes per second.
     rate: u64,
-    reader: Arc<Reader>,
+    reader: Arc<Taker>,
 }
 
 impl Bodies {
     /// No bodies yet. They are charged to `ledger`; while it is short, those whose readers take fewer than `min_rate` bytes per second
     /// are cut.
-    pub fn new(ledger: Arc<Ledger>, min_rate: u64, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(ledger: Arc<Ledger>, min_rate: u64, metrics: Arc<Metrics>) -> Self {
         Self(Arc::new(Shared { ledger, min_rate, metrics, open: Mutex::default(), swept: Mutex::default() }))
     }
 
     /// Takes what a body's state costs from the ledger, and begins to measure its reader. `cut` ends the connection it goes out on.
-    pub fn admit(&self, cut: CancellationToken) -> Result<BodyMeter, NoRoom> {
+    pub(super) fn admit(&self, cut: CancellationToken) -> Result<BodyMeter, NoRoom> {
         let charge = self.0.ledger.charge(BODY_COST)?;
-        let reader = Arc::new(Reader { pace: Mutex::default(), cut });
+        let reader = Arc::new(Taker { pace: Mutex::default(), cut });
         let mut open = self.0.open();
         let number = open.next;
         open.next += 1;
@@ -86,7 +86,7 @@ impl Bodies {
     }
 
     /// Cuts slow readers while memory is short, and tells how many it cut. Call it about once a second, and when room is short.
-    pub fn sweep(&self) -> usize {
+    pub(super) fn sweep(&self) -> usize {
         let now = Instant::now();
         if self.0.is_time(now) { self.sweep_at(now) } else { 0 }
     }
@@ -148,7 +148,7 @@ impl fmt::Debug for Shared {
     }
 }
 
-impl Reader {
+impl Taker {
     fn pace(&self) -> MutexGuard<'_, Pace> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }

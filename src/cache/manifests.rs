@@ -17,7 +17,7 @@ use crate::value::Fingerprint;
 
 /// The memory of manifests before a catalog. Clones share it.
 #[derive(Clone)]
-pub struct Manifests {
+pub(super) struct Manifests {
     memo: Cache<Content, Arc<Manifest>>,
     /// What the catalog does not know either. It is asked after `memo`, so a "no" never hides what is there.
     absent: Cache<Content, ()>,
@@ -33,7 +33,7 @@ type Content = (Fingerprint, u64);
 
 impl Manifests {
     /// An empty memory before `catalog`.
-    pub fn new(catalog: Catalog) -> Self {
+    pub(super) fn new(catalog: Catalog) -> Self {
         // The latest is always let in: what was just kept is about to be read, and may not be in the catalog yet.
         let memo =
             Cache::builder().eviction_policy(EvictionPolicy::lru()).weigher(weight).max_capacity(MEMO_BYTES).build();
@@ -42,13 +42,13 @@ impl Manifests {
     }
 
     /// The manifest of the content of `length` bytes with this fingerprint, if it is known or needs no list.
-    pub async fn find(&self, length: u64, fingerprint: Fingerprint) -> Option<Arc<Manifest>> {
+    pub(super) async fn find(&self, length: u64, fingerprint: Fingerprint) -> Option<Arc<Manifest>> {
         let catalog = self.catalog.clone();
         self.find_by((fingerprint, length), async move { catalog.manifest(&fingerprint).await }).await
     }
 
     /// Remembers a manifest, here at once and in the catalog soon. One that needs no list is kept nowhere.
-    pub async fn keep(&self, manifest: Arc<Manifest>) {
+    pub(super) async fn keep(&self, manifest: Arc<Manifest>) {
         let content = (manifest.fingerprint(), manifest.length());
         if manifest.blocks() < 2 {
             return;

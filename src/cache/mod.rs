@@ -26,18 +26,20 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use bodies::{Bodies, BodyMeter};
+pub use bodies::BodyMeter;
 pub use cache::{Cache, CacheState, OnWrongBytes};
 pub use came::{Came, Found};
 pub use error::ReadError;
 pub use index::{BlockKey, Claim, ClaimLink, Hoard, Index, Share, Usage};
 pub use intake::{Berth, Intake};
 pub use manifest::{Manifest, ManifestBuilder, block_count, block_length};
-pub use manifests::Manifests;
 pub use memory::{Blank, Block, Charge, Ledger, NoRoom};
 pub use reader::Reader;
 pub use settings::CacheSettings;
 pub use source::Source;
+
+use bodies::Bodies;
+use manifests::Manifests;
 
 /// The bytes of a full block. The last one of a content may be shorter.
 pub const BLOCK: usize = 256 * 1024;
