@@ -1,7 +1,7 @@
 //! How much of what is fetched lies in memory, by policy, over made-up traces: `cargo bench --bench hit_ratio`.
 //!
 //! Nothing here is timed and nothing is random: each run prints the same tables. All sizes are a 64th of the real ones, save the
-//! 256 bytes of account for each block, which count in every policy alike. A fetch asks for all blocks of an object; what is missing is read
+//! 416 bytes of account for each block, which count in every policy alike. A fetch asks for all blocks of an object; what is missing is read
 //! and offered to the policy. A mint reads the whole object anyway, so the policies that prewarm may take its blocks for nothing.
 #![allow(
     missing_docs,

@@ -7,7 +7,7 @@ use hallpass::cache::BLOCK;
 /// All sizes are divided by this.
 const SCALE: u64 = 64;
 /// What each block counts for beside its content, in bytes.
-const ACCOUNT: u64 = 256;
+const ACCOUNT: u64 = 416;
 
 pub struct Trace {
     pub name: &'static str,
