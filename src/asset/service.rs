@@ -89,15 +89,16 @@ impl Assets {
         story: &mut Story,
     ) -> Result<Response<AssetBody>, AssetError> {
         let now = self.0.clock.now();
-        let believed = self.believe(request, story, now);
-        let grant = believed.inspect_err(|error| {
-            story.denial = Some(error.label());
-            story.ours = error.is_of_ours();
-        })?;
+        let changes = self.0.revocations.changes();
+        let grant = self.believe(request, story, now)?;
         story.ours = true;
         story.grant = Some(grant.clone());
         let permit = self.admit(grant, request, story, now)?;
-        let answer = self.0.deliver(&permit, request, now).await;
+        let mut answer = self.0.deliver(&permit, request, now).await;
+        if self.0.revocations.changes() != changes {
+            // Better told now than cut off after the head.
+            answer = self.believe(request, story, now).and(answer);
+        }
         if let Err(AssetError::Read(error)) = &answer {
             let grant = permit.grant();
             tracing::warn!(link = %permit.id(), store = %grant.store, key = ?grant.key, %error, "a link's bytes could not be read");
@@ -111,6 +112,14 @@ impl Assets {
         story: &mut Story,
         now: UnixTime,
     ) -> Result<VerifiedGrant, AssetError> {
+        let judged = self.judge(request, story, now);
+        judged.inspect_err(|error| {
+            story.denial = Some(error.label());
+            story.ours = error.is_of_ours();
+        })
+    }
+
+    fn judge(&self, request: &AssetRequest<'_>, story: &mut Story, now: UnixTime) -> Result<VerifiedGrant, AssetError> {
         let parts = &self.0;
         let shape = |_| AssetError::Denied(Denial::Invalid(InvalidReason::Shape));
         let path = LinkPath::parse(request.path).map_err(shape)?;

@@ -135,4 +135,4 @@ impl Intake {
 /// What a read takes beside its blocks, in bytes: the buffers of its connection to the store, a chunk on its way, and its own state.
 const BESIDE: u64 = 128 * 1024;
 /// How long a read that somebody waits for waits for room, once it is under way.
-const ROOM_WAIT: Duration = Duration::from_secs(1);
+const ROOM_WAIT: Duration = Duration::from_secs(5);

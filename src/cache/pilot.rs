@@ -122,11 +122,13 @@ impl Pilot {
     async fn may_go_on(&self, number: u32, is_kept: bool) -> bool {
         loop {
             let Aboard { furthest, is_awaited } = self.flight.aboard();
+            let is_short = self.cache.is_short();
+            let ahead = if is_short { 1 } else { AHEAD };
             match furthest {
                 _ if is_kept || is_awaited => return true,
-                Some(furthest) if number < furthest.saturating_add(AHEAD) => return true,
+                Some(furthest) if number < furthest.saturating_add(ahead) => return true,
                 Some(_) => {
-                    if self.cache.is_short() {
+                    if is_short {
                         self.flight.shed();
                     }
                     self.flight.moved.notified().await;
@@ -159,5 +161,5 @@ impl Drop for Landing<'_> {
     }
 }
 
-/// How many blocks a flight whose blocks are not kept may be ahead of its fastest follower: half the window.
+/// How many blocks a flight whose blocks are not kept may be ahead of its fastest follower: half the window. One, while memory is short.
 const AHEAD: u32 = 8;
