@@ -41,7 +41,8 @@ impl Hoard {
     }
 
     /// A block that was hoarded, if the hoard was not let go of.
-    pub fn block(&self, number: u32) -> Option<&Block> {
+    #[cfg(test)]
+    pub(super) fn block(&self, number: u32) -> Option<&Block> {
         self.blocks.get(&number)
     }
 
