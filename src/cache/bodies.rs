@@ -93,7 +93,7 @@ impl Bodies {
 
     fn sweep_at(&self, now: Instant) -> usize {
         let shared = &self.0;
-        let excess = shared.ledger.used().saturating_sub(shared.ledger.ceiling() / 4 * 3);
+        let excess = shared.ledger.excess();
         if excess == 0 {
             return 0;
         }

@@ -68,7 +68,7 @@ impl Room {
 
     /// Whether so much is in flight that a flight should hold no more than its followers need.
     pub(super) fn is_short(&self) -> bool {
-        self.ledger.used() > self.ledger.ceiling() / 4 * 3
+        self.ledger.excess() > 0
     }
 }
 

@@ -73,6 +73,11 @@ impl Ledger {
         self.ceiling
     }
 
+    /// How many bytes more than three quarters of the ceiling are in flight: memory is short when there are any.
+    pub fn excess(&self) -> u64 {
+        self.used().saturating_sub(self.ceiling / 4 * 3)
+    }
+
     /// Waits until something was given back, from the call on.
     pub fn freed(&self) -> impl Future<Output = ()> + '_ {
         self.freed.notified()

@@ -33,6 +33,9 @@ impl Pilot {
             Proof::Manifest(manifest) => self.fly_by(manifest, berth).await,
             Proof::Building => self.build(berth).await,
         };
+        if let Err(ReadError::WrongBytes) = flown {
+            self.cache.found_wrong_bytes(&self.flight.source);
+        }
         landing.ending = flown.unwrap_or_else(Ending::Failed);
     }
 
@@ -67,7 +70,7 @@ impl Pilot {
         let manifest = Arc::clone(manifest);
         let check = move |block: &Block| manifest.verify(number, block.bytes());
         let (block, is_right) = self.cache.hash(block, check).await?;
-        if is_right { Ok(block) } else { Err(self.wrong_bytes()) }
+        if is_right { Ok(block) } else { Err(ReadError::WrongBytes) }
     }
 
     /// Nobody knows the values of the blocks: they are computed here, and all blocks together are proven at the end. Who takes a block before
@@ -94,13 +97,9 @@ impl Pilot {
             builder = pushed;
             self.flight.show(block);
         }
-        intake.end().await.inspect_err(|error| {
-            if *error == ReadError::WrongBytes {
-                self.cache.found_wrong_bytes(source);
-            }
-        })?;
+        intake.end().await?;
         let manifest = builder.finish().filter(|manifest| manifest.fingerprint() == source.fingerprint);
-        let manifest = Arc::new(manifest.ok_or_else(|| self.wrong_bytes())?);
+        let manifest = Arc::new(manifest.ok_or(ReadError::WrongBytes)?);
         // In this order: whoever finds the manifest finds the blocks too.
         if let Some(hoard) = hoard {
             hoard.keep(source.fingerprint);
@@ -137,11 +136,6 @@ impl Pilot {
                 None => return matches!(self.flight.proof, Proof::Building),
             }
         }
-    }
-
-    fn wrong_bytes(&self) -> ReadError {
-        self.cache.found_wrong_bytes(&self.flight.source);
-        ReadError::WrongBytes
     }
 }
 
