@@ -118,7 +118,7 @@ async fn assets(seals: Seals) -> Assets {
     let meta = Profile::meta();
     let store = Arc::new(Memory::default()).shared();
     let settings = CacheSettings::default();
-    let cache = Cache::new(settings, catalog.clone(), Arc::new(Metrics::new()), Box::new(|_| {}));
+    let cache = Cache::new(settings, None, catalog.clone(), Arc::new(Metrics::new()), Box::new(|_| {}));
     Assets::new(AssetParts {
         clock: clock(),
         seals: Live::new(seals),

@@ -79,7 +79,7 @@ impl Floor {
             revocations.insert(Revocation::Object(STORE.parse().unwrap(), KEY.parse().unwrap()));
         }
         let metrics = Arc::new(Metrics::new());
-        let cache = Cache::new(CacheSettings::default(), catalog.clone(), Arc::clone(&metrics), Box::new(|_| {}));
+        let cache = Cache::new(CacheSettings::default(), None, catalog.clone(), Arc::clone(&metrics), Box::new(|_| {}));
         let parts = MinterParts {
             clock: clock(),
             stores: Live::new([(STORE.parse().unwrap(), store.shared())].into_iter().collect()),

@@ -14,6 +14,8 @@ pub mod fetcher;
 
 pub mod link;
 
+pub mod arena;
+
 pub mod server;
 
 pub mod origin;

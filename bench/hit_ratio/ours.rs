@@ -18,7 +18,7 @@ pub struct Ours {
 impl Ours {
     /// For `memory` bytes, of which `prewarm` may be held. Without `fills` a mint leaves nothing at all.
     pub fn new(memory: u64, prewarm: u64, fills: bool) -> Self {
-        Self { fills, ledger: Ledger::new(1 << 30), index: Index::new(memory, prewarm), now: 0 }
+        Self { fills, ledger: Ledger::new(1 << 30, None), index: Index::new(memory, prewarm), now: 0 }
     }
 
     fn block(&self, touch: &Touch) -> Block {

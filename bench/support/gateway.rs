@@ -8,8 +8,8 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
+use super::memory::{self, keep_highest};
 use super::origin::{ACCESS_KEY, Origin, SECRET_KEY};
 use super::wire::{Answer, Wire, request};
 
@@ -27,6 +28,8 @@ pub struct Gateway {
     pub ops: SocketAddr,
     key: String,
     child: Mutex<Option<Child>>,
+    /// The most it has had in memory in this life, in bytes.
+    highest: Arc<AtomicU64>,
 }
 
 /// A link that was minted.
@@ -74,7 +77,8 @@ impl Gateway {
             let endpoint = &origin.endpoint;
             write!(text, "[stores.{name}]\nkind = \"s3\"\nbucket = \"{bucket}\"\nendpoint = \"{endpoint}\"\n").unwrap();
         }
-        let mut gateway = Self { dir, public, control, ops, key: String::new(), child: Mutex::default() };
+        let mut gateway =
+            Self { dir, public, control, ops, key: String::new(), child: Mutex::default(), highest: Arc::default() };
         gateway.write_settings(&text);
         gateway.run(&["keys", "generate", "--config", SETTINGS]);
         gateway.key = gateway.client();
@@ -121,6 +125,8 @@ impl Gateway {
         let log = || File::options().append(true).create(true).open(self.file("log")).unwrap();
         let serve = ["serve", "--config", SETTINGS];
         let child = self.command(&serve).stdout(log()).stderr(log()).spawn().unwrap();
+        self.highest.store(0, Ordering::Relaxed);
+        keep_highest(child.id(), Arc::clone(&self.highest));
         *self.child.lock().unwrap() = Some(child);
         let begun = Instant::now();
         while !self.is_ready().await {
@@ -171,12 +177,10 @@ impl Gateway {
 
     pub fn memory(&self) -> Memory {
         let pid = self.child.lock().unwrap().as_ref().unwrap().id();
-        let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let line = |name: &str| {
-            let rest = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-            rest.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
-        };
-        Memory { resident: line("VmRSS:"), highest: line("VmHWM:"), code: line("RssFile:") }
+        let resident = memory::resident(&[pid]);
+        // The kernel misses no moment, and of block memory it knows only what is mapped.
+        let highest = self.highest.load(Ordering::Relaxed).max(resident).max(memory::line(pid, "VmHWM:"));
+        Memory { resident, highest, code: memory::line(pid, "RssFile:") }
     }
 
     /// Calls the control API; an error is a connection that did not bring a whole answer.

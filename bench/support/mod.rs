@@ -13,6 +13,7 @@
 pub mod bucket;
 pub mod gateway;
 pub mod line;
+pub mod memory;
 pub mod numbers;
 pub mod origin;
 pub mod wire;

@@ -88,7 +88,13 @@ impl Gateway {
             })
         };
         let listeners = vec![
-            tokio::spawn(serve(start("public", public)?, limits, front, metrics(), drain.clone())),
+            tokio::spawn(serve(
+                start("public", public)?.sending_from(rooms.arena.clone()),
+                limits,
+                front,
+                metrics(),
+                drain.clone(),
+            )),
             tokio::spawn(serve(
                 start("control", control)?,
                 limits,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::stores::open_stores;
+use crate::arena::Arena;
 use crate::asset::{AssetParts, Assets};
-use crate::cache::{Cache, OnWrongBytes};
+use crate::cache::{Cache, CacheSettings, OnWrongBytes};
 use crate::catalog::{Catalog, CatalogError};
 use crate::config::{HostNames, Loaded, Settings};
 use crate::control::{Clients, ControlParts};
@@ -47,6 +48,8 @@ pub struct Rooms {
     pub bounds: LinkBounds,
     /// Which links have ended early.
     pub revocations: Arc<Revocations>,
+    /// Where large blocks lie; `None`: on the heap.
+    pub arena: Option<Arena>,
     /// The bytes of hot objects.
     pub cache: Cache,
     /// Makes and lifts revocations.
@@ -139,8 +142,7 @@ fn hosts(settings: &Settings) -> Result<Hosts, BadHost> {
 impl Rooms {
     /// Builds every room. Revocations are loaded before anybody can be served.
     pub async fn open(loaded: &Loaded, clock: Clock, access: Sink) -> Result<Self, StartError> {
-        let settings = &loaded.settings;
-        let store_counters = StoreCounters::default();
+        let (settings, store_counters) = (&loaded.settings, StoreCounters::default());
         let built = Replaceable::build(loaded, &store_counters).await?;
         let catalog = Catalog::open(&settings.catalog, clock.clone()).await?;
         let metrics = Arc::new(Metrics::new());
@@ -148,10 +150,10 @@ impl Rooms {
         let bounds = settings.links;
         let (revocations, revoker) = load_revocations(&catalog, bounds, &clock).await?;
         let known = KnownObjects::new(catalog.clone(), clock.clone());
-        let cache = Cache::new(settings.cache, catalog.clone(), Arc::clone(&metrics), forget_in(known.clone()));
+        let (arena, cache) = open_cache(settings.cache, &known, &catalog, &metrics);
         let (seals, stores, profiles) = (Live::new(built.seals), Live::new(built.stores), Live::new(built.profiles));
-        let (policy, clients) = (Live::new(built.policy), Live::new(built.clients));
-        let (hosts, trusted_proxies) = (Live::new(built.hosts), Live::new(built.trusted_proxies));
+        let (policy, clients, hosts) = (Live::new(built.policy), Live::new(built.clients), Live::new(built.hosts));
+        let trusted_proxies = Live::new(built.trusted_proxies);
         let minter = Minter::new(
             MinterParts {
                 clock: clock.clone(),
@@ -201,6 +203,7 @@ impl Rooms {
             trusted_proxies,
             bounds,
             revocations,
+            arena,
             cache,
             revoker,
             minter,
@@ -246,6 +249,30 @@ async fn load_revocations(
     let revoker = Revoker::new(catalog.clone(), Arc::clone(&revocations), bounds, clock.clone());
     revoker.refresh().await?;
     Ok((revocations, revoker))
+}
+
+fn open_cache(
+    settings: CacheSettings,
+    known: &KnownObjects,
+    catalog: &Catalog,
+    metrics: &Arc<Metrics>,
+) -> (Option<Arena>, Cache) {
+    let arena = open_arena(settings);
+    let on_wrong = forget_in(known.clone());
+    let cache = Cache::new(settings, arena.clone(), catalog.clone(), Arc::clone(metrics), on_wrong);
+    (arena, cache)
+}
+
+/// The memory for large blocks. A machine that cannot have it serves the same bytes, only slower.
+fn open_arena(settings: CacheSettings) -> Option<Arena> {
+    if !settings.zero_copy {
+        return None;
+    }
+    let started = Arena::start(settings.memory.saturating_add(settings.in_flight));
+    let told = |error: &std::io::Error| {
+        tracing::warn!(%error, "large blocks cannot be sent without a copy on this machine, so they lie on the heap; cache.zero_copy = false says that this is meant");
+    };
+    started.inspect_err(told).ok()
 }
 
 /// A version whose bytes turned out to be others is read anew at its next mint.

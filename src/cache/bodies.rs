@@ -240,7 +240,7 @@ mod tests {
 
     impl Scene {
         fn new() -> Self {
-            let (ledger, metrics) = (Ledger::new(64 * BLOCK as u64), Arc::new(Metrics::new()));
+            let (ledger, metrics) = (Ledger::new(64 * BLOCK as u64, None), Arc::new(Metrics::new()));
             let bodies = Bodies::new(Arc::clone(&ledger), 1000, Arc::clone(&metrics));
             Self { ledger, metrics, bodies, now: Instant::now() }
         }
@@ -382,7 +382,7 @@ mod tests {
 
     #[test]
     fn a_least_rate_of_nothing_cuts_nobody() {
-        let ledger = Ledger::new(1 << 20);
+        let ledger = Ledger::new(1 << 20, None);
         let bodies = Bodies::new(Arc::clone(&ledger), 0, Arc::new(Metrics::new()));
         let cut = CancellationToken::new();
         let meter = bodies.admit(cut.clone()).unwrap();

@@ -13,7 +13,8 @@ use super::intake::{Berth, Intake, Room};
 use super::manifest::Manifest;
 use super::reader::Reader;
 use super::source::{Run, Source};
-use super::{Block, Bodies, BodyMeter, CacheSettings, Came, Found, Ledger, Manifests, ReadError};
+use super::{Blank, Block, Bodies, BodyMeter, CacheSettings, Came, Found, Ledger, Manifests, ReadError};
+use crate::arena::Arena;
 use crate::catalog::Catalog;
 use crate::link::RevocationSet;
 use crate::origin::ByteStream;
@@ -49,9 +50,15 @@ pub struct CacheState {
 }
 
 impl Cache {
-    /// An empty cache. Manifests are kept in `catalog`.
-    pub fn new(settings: CacheSettings, catalog: Catalog, metrics: Arc<Metrics>, on_wrong_bytes: OnWrongBytes) -> Self {
-        let ledger = Ledger::new(settings.in_flight);
+    /// An empty cache. Large blocks lie in `arena`, or, without one, on the heap; manifests are kept in `catalog`.
+    pub fn new(
+        settings: CacheSettings,
+        arena: Option<Arena>,
+        catalog: Catalog,
+        metrics: Arc<Metrics>,
+        on_wrong_bytes: OnWrongBytes,
+    ) -> Self {
+        let ledger = Ledger::new(settings.in_flight, arena);
         let bodies = Bodies::new(Arc::clone(&ledger), settings.min_rate, Arc::clone(&metrics));
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self(Arc::new(Inner {
@@ -199,22 +206,23 @@ impl Cache {
 
     /// A run that would push out much of what others need streams through.
     pub(super) fn is_worth_keeping(&self, run: Run, length: u64) -> bool {
-        run.weight(length).is_some_and(|weight| weight <= self.0.settings.memory / KEPT_SHARE)
+        run.weight(length) <= self.0.settings.memory / KEPT_SHARE
     }
 
-    /// Hashes a block beside the serving threads, or at once when that takes less than sending it there.
+    /// Hashes what came and makes it a block, beside the serving threads, or at once when that takes less than sending it there.
     pub(super) async fn hash<R: Send + 'static>(
         &self,
-        block: Block,
-        hash: impl FnOnce(&Block) -> R + Send + 'static,
+        filled: Blank,
+        hash: impl FnOnce(&[u8]) -> R + Send + 'static,
     ) -> Result<(Block, R), ReadError> {
-        if block.bytes().len() <= HASHED_AT_ONCE {
-            let result = hash(&block);
-            return Ok((block, result));
+        if filled.bytes().len() <= HASHED_AT_ONCE {
+            let result = hash(filled.bytes());
+            return Ok((filled.share(), result));
         }
         let place = Arc::clone(&self.0.hashers).acquire_owned().await.map_err(|_| ReadError::Lost)?;
         let hashing = tokio::task::spawn_blocking(move || {
-            let result = hash(&block);
+            let result = hash(filled.bytes());
+            let block = filled.share();
             drop(place);
             (block, result)
         });

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Blank, Block, Bodies, Charge, Ledger, NoRoom, ReadError};
+use super::{Blank, Bodies, Charge, Ledger, NoRoom, ReadError};
 use crate::origin::{ByteStream, OriginError};
 
 /// Where memory for blocks in flight is taken from.
@@ -96,11 +96,11 @@ impl Intake {
         Self { stream, rest: Bytes::new(), room, at_hand: Some(first), patience, _beside: beside }
     }
 
-    /// The next `length` bytes as a block. `shed` is called when memory is short.
+    /// The next `length` bytes, to be shared once they were looked at. `shed` is called when memory is short.
     ///
     /// # Errors
     /// What the stream ends in, also when it ends early; [`ReadError::NoRoom`].
-    pub async fn next(&mut self, length: usize, shed: impl Fn()) -> Result<Block, ReadError> {
+    pub async fn next(&mut self, length: usize, shed: impl Fn()) -> Result<Blank, ReadError> {
         let mut blank = match self.at_hand.take() {
             Some(blank) => blank,
             None => self.room.take(length, self.patience, shed).await.map_err(|_| ReadError::NoRoom)?,
@@ -108,7 +108,7 @@ impl Intake {
         loop {
             blank.fill(&mut self.rest);
             if blank.is_full() {
-                return Ok(blank.share());
+                return Ok(blank);
             }
             self.rest = match self.stream.next().await {
                 Some(chunk) => chunk?,

@@ -3,6 +3,8 @@
 //! A [`Blank`] is memory that one flight fills; sharing makes it a [`Block`], which nobody can change and anybody may hold. What is taken is
 //! charged to the [`Ledger`] of bytes in flight, and stays there until the last holder is gone, unless the index takes the block over: it
 //! then counts under the index's own ceiling.
+//!
+//! A blank is heap memory. A large block lies in the [`Arena`], if there is one: sharing copies it there, once for all who will read it.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,10 +14,13 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::BLOCK;
+use crate::arena::{Arena, Filled, footprint};
 
 /// What is in flight, in bytes, under a ceiling.
 #[derive(Debug)]
 pub struct Ledger {
+    /// Where large blocks lie.
+    arena: Option<Arena>,
     used: AtomicU64,
     /// How many blocks are part of it.
     blocks: AtomicU64,
@@ -39,10 +44,10 @@ pub struct Charge {
 }
 
 impl Ledger {
-    /// An empty ledger under a ceiling, in bytes.
-    pub fn new(ceiling: u64) -> Arc<Self> {
+    /// An empty ledger under a ceiling, in bytes. Large blocks will lie in `arena`, or, without one, on the heap.
+    pub fn new(ceiling: u64, arena: Option<Arena>) -> Arc<Self> {
         let (used, blocks) = (AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Self { used, blocks, ceiling, freed: Notify::new(), spare: Mutex::default() })
+        Arc::new(Self { arena, used, blocks, ceiling, freed: Notify::new(), spare: Mutex::default() })
     }
 
     /// Takes this many bytes, or nothing.
@@ -81,6 +86,22 @@ impl Ledger {
     /// Waits until something was given back, from the call on.
     pub fn freed(&self) -> impl Future<Output = ()> + '_ {
         self.freed.notified()
+    }
+
+    /// The place where `bytes` stay.
+    fn settle(&self, bytes: Vec<u8>) -> Memory {
+        let slot = self.arena.as_ref().and_then(|arena| arena.take(bytes.len()));
+        match slot.map(|slot| slot.fill(&bytes)) {
+            Some(Ok(filled)) => {
+                self.give_back(bytes);
+                Memory::Slot(filled)
+            }
+            Some(Err(error)) => {
+                tracing::warn!(%error, "a block found no place in the arena; it stays on the heap");
+                Memory::Heap(bytes)
+            }
+            None => Memory::Heap(bytes),
+        }
     }
 
     fn memory(&self, length: usize) -> Vec<u8> {
@@ -150,36 +171,54 @@ impl Blank {
         &self.bytes
     }
 
-    /// Makes it a block, which nobody can change any more.
+    /// Makes it a block, which nobody can change any more. A large one takes about 100 µs: the kernel gives it new pages.
     pub fn share(self) -> Block {
         let Self { bytes, length, charge } = self;
         let ledger = Arc::clone(&charge.ledger);
-        Block(Arc::new(Slot { bytes, weight: weight(length), charge: Mutex::new(Some(charge)), ledger }))
+        let memory = ledger.settle(bytes);
+        Block(Arc::new(Held { memory, weight: weight(length), charge: Mutex::new(Some(charge)), ledger }))
     }
 }
 
 /// A block of content. Clones share its memory, which is freed with the last of them.
 #[derive(Clone, Debug)]
-pub struct Block(Arc<Slot>);
+pub struct Block(Arc<Held>);
 
 #[derive(Debug)]
-struct Slot {
-    bytes: Vec<u8>,
+struct Held {
+    // Freed before the charge is.
+    memory: Memory,
     weight: u64,
     /// `None` once the index counts it.
     charge: Mutex<Option<Charge>>,
     ledger: Arc<Ledger>,
 }
 
+/// Where a block's bytes lie.
+#[derive(Debug)]
+enum Memory {
+    Heap(Vec<u8>),
+    Slot(Filled),
+}
+
+impl Memory {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Heap(bytes) => bytes,
+            Self::Slot(filled) => filled.bytes(),
+        }
+    }
+}
+
 impl Block {
     /// What is in it.
     pub fn bytes(&self) -> &[u8] {
-        &self.0.bytes
+        self.0.memory.bytes()
     }
 
     /// A part of it, without a copy. It holds the whole block. A range that is not within the block gives what of it is.
     pub fn slice(&self, range: Range<usize>) -> Bytes {
-        let end = range.end.min(self.0.bytes.len());
+        let end = range.end.min(self.bytes().len());
         Bytes::from_owner(Whole(Arc::clone(&self.0))).slice(range.start.min(end)..end)
     }
 
@@ -200,29 +239,31 @@ impl Block {
     }
 }
 
-impl Drop for Slot {
+impl Drop for Held {
     fn drop(&mut self) {
-        self.ledger.give_back(std::mem::take(&mut self.bytes));
+        if let Memory::Heap(bytes) = &mut self.memory {
+            self.ledger.give_back(std::mem::take(bytes));
+        }
     }
 }
 
-/// Lets `Bytes` hold a slot.
-struct Whole(Arc<Slot>);
+/// Lets `Bytes` hold a block.
+struct Whole(Arc<Held>);
 
 impl AsRef<[u8]> for Whole {
     fn as_ref(&self) -> &[u8] {
-        &self.0.bytes
+        self.0.memory.bytes()
     }
 }
 
 /// What a block of `length` bytes counts for: its memory, and an allowance for the account that is kept of it.
-const fn weight(length: usize) -> u64 {
-    length as u64 + ACCOUNT
+pub(super) fn weight(length: usize) -> u64 {
+    footprint(length) as u64 + ACCOUNT
 }
 
 /// What the account of one block takes in the index and its queues, with their allocations: 405 bytes at most, measured with 900,000 blocks
-/// of one byte each.
-pub(super) const ACCOUNT: u64 = 416;
+/// of one byte each, and 24 for the place of its slot.
+pub(super) const ACCOUNT: u64 = 432;
 /// This part of the ceiling is not for those who begin.
 const LEFT_TO_OTHERS: u64 = 8;
 /// How many full blocks' memory is kept for use again: 4 MiB.
@@ -241,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_block_counts_once_until_its_last_holder_drops_it() {
-        let ledger = Ledger::new(1 << 20);
+        let ledger = Ledger::new(1 << 20, None);
         let block = filled(&ledger, b"hello");
         let once = ledger.used();
         assert_eq!((once, ledger.blocks()), (block.weight(), 1));
@@ -257,7 +298,7 @@ mod tests {
 
     #[test]
     fn past_the_ceiling_nothing_is_taken() {
-        let ledger = Ledger::new(1000);
+        let ledger = Ledger::new(1000, None);
         let first = ledger.charge(900).unwrap();
         assert_eq!(ledger.charge(101).unwrap_err(), NoRoom);
         assert_eq!(Blank::take(&ledger, 10).unwrap_err(), NoRoom);
@@ -270,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_settled_block_is_in_flight_no_more() {
-        let ledger = Ledger::new(1 << 20);
+        let ledger = Ledger::new(1 << 20, None);
         let block = filled(&ledger, b"hello");
         block.settle();
         block.settle();
@@ -281,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_blank_takes_no_more_than_it_lacks() {
-        let ledger = Ledger::new(1 << 20);
+        let ledger = Ledger::new(1 << 20, None);
         let mut blank = Blank::take(&ledger, 4).unwrap();
         let mut chunk = Bytes::from_static(b"abcdef");
         blank.fill(&mut chunk);
@@ -294,7 +335,7 @@ mod tests {
 
     #[test]
     fn memory_that_is_used_again_is_empty() {
-        let ledger = Ledger::new(4 << 20);
+        let ledger = Ledger::new(4 << 20, None);
         let fill = |byte: u8, length: usize| {
             let mut blank = Blank::take(&ledger, BLOCK).unwrap();
             assert_eq!(blank.bytes(), b"");
@@ -308,7 +349,7 @@ mod tests {
 
     #[test]
     fn who_begins_takes_all_it_needs_or_nothing_and_leaves_room_to_others() {
-        let ledger = Ledger::new(8000);
+        let ledger = Ledger::new(8000, None);
         let (first, beside) = Blank::begin(&ledger, 1000, 500).unwrap();
         assert_eq!((ledger.used(), ledger.blocks()), (1000 + ACCOUNT + 500, 1));
         let rest = ledger.charge(7000 - ledger.used() - 1000).unwrap();
@@ -322,7 +363,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_for_room_hears_of_it() {
-        let ledger = Ledger::new(10);
+        let ledger = Ledger::new(10, None);
         let all = ledger.charge(10).unwrap();
         let freed = ledger.freed();
         drop(all);

@@ -9,7 +9,7 @@ use super::flight::{Aboard, Ending, Flight, Keeps, Proof};
 use super::index::Hoard;
 use super::intake::{Berth, Intake};
 use super::manifest::{Manifest, ManifestBuilder};
-use super::{Block, Cache, ReadError};
+use super::{Blank, Block, Cache, ReadError};
 
 /// The task of one flight.
 pub(super) struct Pilot {
@@ -57,8 +57,8 @@ impl Pilot {
             if !self.may_go_on(number, keeps).await {
                 return Ok(Ending::Abandoned);
             }
-            let block = intake.next(source.block_length(number), || self.flight.shed()).await?;
-            let block = self.verify(manifest, number, block).await?;
+            let filled = intake.next(source.block_length(number), || self.flight.shed()).await?;
+            let block = self.verify(manifest, number, filled).await?;
             // Where everything is held by others, nothing more can be kept: the rest streams through.
             keeps = keeps && self.cache.index().keep(source.block(number), &block);
             self.flight.show(block);
@@ -66,10 +66,10 @@ impl Pilot {
         Ok(Ending::Completed)
     }
 
-    async fn verify(&self, manifest: &Arc<Manifest>, number: u32, block: Block) -> Result<Block, ReadError> {
+    async fn verify(&self, manifest: &Arc<Manifest>, number: u32, filled: Blank) -> Result<Block, ReadError> {
         let manifest = Arc::clone(manifest);
-        let check = move |block: &Block| manifest.verify(number, block.bytes());
-        let (block, is_right) = self.cache.hash(block, check).await?;
+        let check = move |bytes: &[u8]| manifest.verify(number, bytes);
+        let (block, is_right) = self.cache.hash(filled, check).await?;
         if is_right { Ok(block) } else { Err(ReadError::WrongBytes) }
     }
 
@@ -87,14 +87,14 @@ impl Pilot {
             if !self.may_go_on(number, hoard.is_some()).await {
                 return Ok(Ending::Abandoned);
             }
-            let block = intake.next(source.block_length(number), || self.flight.shed()).await?;
-            self.put_by(&mut hoard, number, &block);
-            let built = move |block: &Block| {
-                builder.push(block.bytes());
+            let filled = intake.next(source.block_length(number), || self.flight.shed()).await?;
+            let built = move |bytes: &[u8]| {
+                builder.push(bytes);
                 builder
             };
-            let (block, pushed) = self.cache.hash(block, built).await?;
+            let (block, pushed) = self.cache.hash(filled, built).await?;
             builder = pushed;
+            self.put_by(&mut hoard, number, &block);
             self.flight.show(block);
         }
         intake.end().await?;

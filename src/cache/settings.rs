@@ -17,6 +17,8 @@ pub struct CacheSettings {
     /// In bytes per second: a body whose reader is slower may be cut while more than three quarters of `in_flight` are taken; 0 cuts
     /// none. Default 32 KiB.
     pub min_rate: u64,
+    /// Whether large blocks lie where they can be sent from without a copy. Default yes.
+    pub zero_copy: bool,
     /// How long a range waits for the fill that builds its content's manifest, without which it cannot be verified. Default 10 s.
     pub manifest_wait: Duration,
 }
@@ -29,6 +31,7 @@ impl Default for CacheSettings {
             in_flight: 128 << 20,
             prewarm: memory / 2,
             min_rate: 32 << 10,
+            zero_copy: true,
             manifest_wait: Duration::from_secs(10),
         }
     }

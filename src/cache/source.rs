@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::manifest::{block_count, block_length};
-use super::memory::ACCOUNT;
+use super::memory::weight;
 use super::{BLOCK, BlockKey};
 use crate::origin::Origin;
 use crate::value::{ByteSpan, Fingerprint, ObjectKey, ObjectVersion, StoreName};
@@ -59,9 +59,9 @@ impl Run {
     }
 
     /// What these blocks count for, in a content of `length` bytes.
-    pub(super) fn weight(self, length: u64) -> Option<u64> {
-        let blocks = u64::from(self.last - self.first) + 1;
-        Some(self.span(length)?.len() + blocks * ACCOUNT)
+    pub(super) fn weight(self, length: u64) -> u64 {
+        let others = u64::from(self.last - self.first);
+        others * weight(BLOCK) + weight(block_length(length, self.last))
     }
 
     /// The blocks that a span of a content touches; `None` past what can be numbered.

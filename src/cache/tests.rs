@@ -13,6 +13,7 @@ use super::{
     BLOCK, Blank, Block, BlockKey, Cache, CacheSettings, Came, Claim, Found, Ledger, Manifest, ManifestBuilder,
     ReadError, Source,
 };
+use crate::arena::Arena;
 use crate::catalog::{Catalog, CatalogSettings};
 use crate::origin::{ByteStream, ObjectMeta, Origin, OriginError};
 use crate::telemetry::Metrics;
@@ -124,7 +125,14 @@ fn content(blocks: usize, more: usize) -> Vec<u8> {
 }
 
 fn settings(memory: u64, in_flight: u64) -> CacheSettings {
-    CacheSettings { memory, in_flight, prewarm: memory / 2, min_rate: 0, manifest_wait: Duration::from_secs(5) }
+    CacheSettings {
+        memory,
+        in_flight,
+        prewarm: memory / 2,
+        min_rate: 0,
+        zero_copy: true,
+        manifest_wait: Duration::from_secs(5),
+    }
 }
 
 impl Scene {
@@ -137,7 +145,13 @@ impl Scene {
         let on_wrong = Box::new(move |_: &Source| {
             told.fetch_add(1, Ordering::SeqCst);
         });
-        let cache = Cache::new(settings, catalog, Arc::new(Metrics::new()), on_wrong);
+        let cache = Cache::new(
+            settings,
+            Arena::start(settings.memory + settings.in_flight).ok(),
+            catalog,
+            Arc::new(Metrics::new()),
+            on_wrong,
+        );
         let store = Gated::new(content.clone());
         let source = Arc::new(Source {
             origin: Arc::new(Origins(Arc::clone(&store))),
@@ -306,7 +320,7 @@ async fn what_is_not_kept_waits_for_its_fastest_reader_and_ends_with_its_last() 
 #[tokio::test]
 async fn what_finds_no_place_in_the_index_streams_through() {
     let scene = Scene::with_manifest(content(15, 0), settings(16 * MIB, 8 * MIB)).await;
-    let others = Ledger::new(64 * MIB);
+    let others = Ledger::new(64 * MIB, None);
     let held: Vec<Block> = (0..64)
         .map_while(|number| {
             let mut blank = Blank::take(&others, BLOCK).unwrap();
@@ -335,7 +349,7 @@ async fn a_kept_block_whose_manifest_is_lost_keeps_nobody_from_the_others() {
     let first = stream::iter([Ok(Bytes::copy_from_slice(&scene.content[..BLOCK]))]).boxed();
     let mut intake = scene.cache.cut(first, scene.cache.berth(BLOCK).unwrap());
     let mut hoard = scene.cache.hoard(scene.source.length);
-    assert!(hoard.add(0, &intake.next(BLOCK, || {}).await.unwrap()));
+    assert!(hoard.add(0, &intake.next(BLOCK, || {}).await.unwrap().share()));
     hoard.keep(scene.source.fingerprint);
     scene.store.open();
     scene.expect(scene.span(0, BLOCK - 1)).await;
@@ -539,7 +553,10 @@ async fn what_is_too_large_to_keep_pushes_nothing_out_when_it_is_first_read() {
     let mut hoard = scene.cache.hoard(4 * MIB);
     let mut intake =
         scene.cache.cut(stream::iter([Ok(Bytes::from(vec![0; BLOCK]))]).boxed(), scene.cache.berth(BLOCK).unwrap());
-    assert!(!hoard.add(0, &intake.next(BLOCK, || {}).await.unwrap()), "with its account it is more than a quarter");
+    assert!(
+        !hoard.add(0, &intake.next(BLOCK, || {}).await.unwrap().share()),
+        "with its account it is more than a quarter"
+    );
     let claim = Claim { expires: UnixTime::from_secs(9).unwrap(), link: None };
     hoard.hold(Fingerprint::of(b"large"), claim);
     assert_eq!(scene.cache.state().kept.prewarm_drops, 1);

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::reading::{count, duration, size, whole_seconds};
+use super::reading::{count, duration, flag, size, whole_seconds};
 use super::section::Section;
 use crate::cache::CacheSettings;
 use crate::link::{BadBounds, LinkBounds};
@@ -64,13 +64,14 @@ pub(super) fn cache(mut section: Section<'_>) -> CacheSettings {
     let in_flight = section.read("in_flight", size(LEAST_MEMORY..=16 * TIB)).unwrap_or(usual.in_flight);
     let prewarm = section.read("prewarm", size(0..=16 * TIB)).unwrap_or(memory / 2);
     let min_rate = section.read("min_rate", size(0..=1024 * MIB)).unwrap_or(usual.min_rate);
+    let zero_copy = section.read("zero_copy", flag).unwrap_or(usual.zero_copy);
     let manifest_wait = section.read("manifest_wait", duration(SECOND..=minutes(5)));
     let manifest_wait = manifest_wait.unwrap_or(usual.manifest_wait);
     if prewarm > memory && section.faults_so_far() == before {
         section.fault("prewarm", "is more than memory, of which it is a part; make it smaller, or memory larger");
     }
     section.end();
-    CacheSettings { memory, in_flight, prewarm, min_rate, manifest_wait }
+    CacheSettings { memory, in_flight, prewarm, min_rate, zero_copy, manifest_wait }
 }
 
 /// Reads `[mint]`.

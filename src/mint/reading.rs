@@ -11,7 +11,7 @@ use futures_util::future::{BoxFuture, FutureExt, Shared};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{Known, KnownObjects, ObjectId, ReadFailure};
-use crate::cache::{Block, Cache, Claim, Intake, Manifest, ManifestBuilder, block_count, block_length};
+use crate::cache::{Blank, Cache, Claim, Hoard, Intake, Manifest, ManifestBuilder, block_count, block_length};
 use crate::media::Inspector;
 use crate::origin::{ByteStream, Origin};
 use crate::value::{ByteSpan, Clock, Sha256, UnixTime};
@@ -92,29 +92,29 @@ impl Drop for Landing<'_> {
 async fn read(cache: &Cache, mut intake: Intake, length: u64, prewarmed_until: UnixTime) -> Result<Known, ReadFailure> {
     let count = block_count(length).ok_or(ReadFailure::GivenUp)?;
     let (blocks, inbox) = mpsc::channel(BLOCKS_AHEAD);
-    let digested = tokio::task::spawn_blocking(move || digest(inbox, length));
-    let mut hoard = cache.hoard(length);
+    let hoard = cache.hoard(length);
+    let digested = tokio::task::spawn_blocking(move || digest(inbox, length, hoard));
     for number in 0..count {
-        let block = intake.next(block_length(length, number), || {}).await?;
-        hoard.add(number, &block);
-        blocks.send(block).await.map_err(|_| ReadFailure::GivenUp)?;
+        let filled = intake.next(block_length(length, number), || {}).await?;
+        blocks.send((number, filled)).await.map_err(|_| ReadFailure::GivenUp)?;
     }
     intake.end().await?;
     drop(blocks);
-    let (known, manifest) = digested.await.ok().flatten().ok_or(ReadFailure::GivenUp)?;
+    let (known, manifest, hoard) = digested.await.ok().flatten().ok_or(ReadFailure::GivenUp)?;
     cache.keep_manifest(Arc::new(manifest)).await;
     hoard.hold(known.fingerprint, Claim { expires: prewarmed_until, link: None });
     Ok(known)
 }
 
-fn digest(mut inbox: mpsc::Receiver<Block>, length: u64) -> Option<(Known, Manifest)> {
+fn digest(mut inbox: mpsc::Receiver<(u32, Blank)>, length: u64, mut hoard: Hoard) -> Option<(Known, Manifest, Hoard)> {
     let mut manifest = ManifestBuilder::new(length);
     let mut sha256 = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
     let mut inspector = Inspector::new();
-    while let Some(block) = inbox.blocking_recv() {
-        manifest.push(block.bytes());
-        sha256.update(block.bytes());
-        inspector.update(block.bytes());
+    while let Some((number, filled)) = inbox.blocking_recv() {
+        manifest.push(filled.bytes());
+        sha256.update(filled.bytes());
+        inspector.update(filled.bytes());
+        hoard.add(number, &filled.share());
     }
     let manifest = manifest.finish()?;
     let mut sha = [0; 32];
@@ -127,7 +127,7 @@ fn digest(mut inbox: mpsc::Receiver<Block>, length: u64) -> Option<(Known, Manif
         length,
         facts: inspector.finish(length),
     };
-    Some((known, manifest))
+    Some((known, manifest, hoard))
 }
 
 /// How many objects may wait for their first read, those that are being read included: twice the largest batch.

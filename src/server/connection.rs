@@ -18,14 +18,16 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use tokio::net::TcpStream;
 use tokio::time::{sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::drain::Drain;
 use super::fair::Fair;
+use super::lane::Lane;
 use super::serve::{BoxError, ConnectionLimits, PeerInfo, Place};
+use crate::arena::Arena;
 use crate::telemetry::ListenerMetrics;
 
 /// How a connection ended.
@@ -112,7 +114,9 @@ impl Connection {
     {
         let cut = CancellationToken::new();
         let talk = async {
-            let Ok((io, local)) = opened(stream, protocol.write_budget) else { return Ending::ClientLeft };
+            let Ok(local) = opened(&stream) else { return Ending::ClientLeft };
+            let lane = Lane::new(stream, protocol.arena, Arc::clone(&self.metrics));
+            let io = Fair::new(lane, protocol.write_budget);
             let leaving = Arc::new(AtomicBool::new(false));
             let service = watched(make(PeerInfo { peer, local, cut: cut.clone() }), Arc::clone(&leaving));
             self.talk(protocol.http.serve_connection(io, service), &leaving).await
@@ -165,10 +169,11 @@ impl Drop for Connection {
 pub(super) struct Protocol {
     http: http1::Builder,
     write_budget: u64,
+    arena: Option<Arena>,
 }
 
 /// How clients of a listener with these limits are to be spoken with.
-pub(super) fn protocol(limits: &ConnectionLimits) -> Protocol {
+pub(super) fn protocol(limits: &ConnectionLimits, arena: Option<&Arena>) -> Protocol {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -179,18 +184,14 @@ pub(super) fn protocol(limits: &ConnectionLimits) -> Protocol {
     if limits.max_headers != HYPERS_MAX_HEADERS {
         builder.max_headers(limits.max_headers);
     }
-    Protocol { http: builder, write_budget: limits.write_budget }
+    Protocol { http: builder, write_budget: limits.write_budget, arena: arena.cloned() }
 }
 
-/// Turns an accepted socket into what hyper reads and writes; also gives our end's address.
-fn opened(
-    stream: TcpStream,
-    write_budget: u64,
-) -> io::Result<(impl hyper::rt::Read + hyper::rt::Write + Unpin, SocketAddr)> {
-    let local = stream.local_addr()?;
+/// Prepares an accepted socket, and gives our end's address.
+fn opened(stream: &TcpStream) -> io::Result<SocketAddr> {
     // Answers are written whole; waiting to join small ones only delays the first byte.
     stream.set_nodelay(true)?;
-    Ok((Fair::new(TokioIo::new(stream), write_budget), local))
+    stream.local_addr()
 }
 
 /// The service, with answers that announce the end of the connection once it is `leaving`. Only the connection's own task uses the

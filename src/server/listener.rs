@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::arena::Arena;
 use crate::telemetry::ListenerMetrics;
 
 /// A listening socket and what logs and metrics call it.
@@ -16,18 +17,29 @@ use crate::telemetry::ListenerMetrics;
 pub struct Listener {
     name: &'static str,
     socket: TcpListener,
+    arena: Option<Arena>,
 }
 
 impl Listener {
     /// Binds `addr`; port 0 lets the system choose one.
     pub async fn bind(name: &'static str, addr: SocketAddr) -> io::Result<Self> {
-        Ok(Self { name, socket: TcpListener::bind(addr).await? })
+        Ok(Self { name, socket: TcpListener::bind(addr).await?, arena: None })
     }
 
     /// Takes over a socket that listens already, such as one inherited from a supervisor. Must be called within a runtime.
     pub fn from_std(name: &'static str, socket: std::net::TcpListener) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        Ok(Self { name, socket: TcpListener::from_std(socket)? })
+        Ok(Self { name, socket: TcpListener::from_std(socket)?, arena: None })
+    }
+
+    /// The same, and what of its answers lies in `arena` is sent without a copy.
+    #[must_use]
+    pub fn sending_from(self, arena: Option<Arena>) -> Self {
+        Self { arena, ..self }
+    }
+
+    pub(super) const fn arena(&self) -> Option<&Arena> {
+        self.arena.as_ref()
     }
 
     /// What logs and metrics call it.

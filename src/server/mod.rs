@@ -2,11 +2,12 @@
 //!
 //! Whatever answers requests (plain functions over hyper in public, axum routers inside) is a service made per connection; what happens to the
 //! connection itself is decided here alone. Every connection has a place before it is accepted, a time limit for its head, and an
-//! ending with a name. A panic ends the connection it happened in and nothing else. This room imports `value` and `telemetry`.
+//! ending with a name. A panic ends the connection it happened in and nothing else. This room imports `value`, `telemetry` and `arena`.
 
 mod connection;
 mod drain;
 mod fair;
+mod lane;
 mod listener;
 mod serve;
 

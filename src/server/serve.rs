@@ -80,7 +80,7 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let (protocol, make) = (connection::protocol(&limits), Arc::new(make));
+    let (protocol, make) = (connection::protocol(&limits, listener.arena()), Arc::new(make));
     let metrics = Arc::new(metrics.listener(listener.name()));
     let places = Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
     let mut open = JoinSet::new();

@@ -31,6 +31,7 @@ pub struct ListenerMetrics {
     pub(super) waits: Counter,
     pub(super) accept_errors: Counter,
     pub(super) endings: Counters<1>,
+    pub(super) zero_copy_bytes: Counter,
 }
 
 impl ProfileMetrics {
@@ -74,6 +75,11 @@ impl ListenerMetrics {
     /// Counts that the listener stopped accepting at its connection limit.
     pub fn waited(&self) {
         self.waits.inc();
+    }
+
+    /// Counts bytes that were sent from block memory without a copy.
+    pub fn sent_without_copy(&self, bytes: u64) {
+        self.zero_copy_bytes.inc_by(bytes);
     }
 
     /// Counts a connection that could not be accepted.

@@ -31,6 +31,7 @@ pub struct Metrics {
     connection_endings: Series,
     connection_waits: Series,
     accept_errors: Series,
+    zero_copy_bytes: Series,
     lookups: Counters<1>,
     flights: Counters<1>,
     overload_refusals: Counters<1>,
@@ -77,6 +78,7 @@ impl Metrics {
             connection_waits: book
                 .enter("connection_waits", "Times a listener stopped accepting at its connection limit"),
             accept_errors: book.enter("accept_errors", "Connections that could not be accepted"),
+            zero_copy_bytes: book.enter("zero_copy_bytes", "Bytes sent from block memory without a copy"),
             connections: book.enter("connections", "Open connections"),
             cache_bytes: book.enter("cache_bytes", "Bytes of blocks in memory, by state"),
             cache_blocks: book.enter("cache_blocks", "Blocks in memory, by state"),
@@ -219,6 +221,7 @@ impl Metrics {
             open: self.connections.get_or_create_owned(&labels),
             waits: self.connection_waits.get_or_create_owned(&labels),
             accept_errors: self.accept_errors.get_or_create_owned(&labels),
+            zero_copy_bytes: self.zero_copy_bytes.get_or_create_owned(&labels),
             endings: Counters::new(self.connection_endings.clone(), labels, ["ending"]),
         }
     }

@@ -20,6 +20,7 @@ use self::support::gateway::{Gateway, Link, Memory, Store};
 use self::support::origin::{Asked, Fault, Origin};
 use self::support::wire::{End, Pace, Wire, request};
 use self::support::{Dice, KIB, MIB, content};
+use crate::cache::zero_copy;
 
 const MEMORY: u64 = 32 * MIB;
 const IN_FLIGHT: u64 = 16 * MIB;
@@ -58,8 +59,9 @@ impl Scene {
     async fn build() -> Self {
         let origin = Origin::start();
         let settings = format!(
-            "cache = {{ memory = \"{MEMORY}B\", in_flight = \"{IN_FLIGHT}B\" }}\n\
-             origin = {{ first_byte = \"1s\", stall = \"1s\", patience = \"3s\" }}\n"
+            "cache = {{ memory = \"{MEMORY}B\", in_flight = \"{IN_FLIGHT}B\", zero_copy = {} }}\n\
+             origin = {{ first_byte = \"1s\", stall = \"1s\", patience = \"3s\" }}\n",
+            zero_copy()
         );
         let gateway = Gateway::place(&origin, &[Store { name: "media", bucket: PLAIN }], &settings);
         gateway.start().await;

@@ -205,7 +205,7 @@ fn client((name, prefixes, actions): (&'static str, &[&str], &[Action])) -> ((&'
 }
 
 fn cache(catalog: &Catalog, metrics: &Arc<Metrics>) -> Cache {
-    Cache::new(CacheSettings::default(), catalog.clone(), Arc::clone(metrics), Box::new(|_| {}))
+    Cache::new(CacheSettings::default(), None, catalog.clone(), Arc::clone(metrics), Box::new(|_| {}))
 }
 
 fn parts(

@@ -116,11 +116,15 @@ fn what_is_not_written_has_the_designs_defaults() {
 
 #[test]
 fn the_cache_is_as_large_and_as_patient_as_it_is_written() {
-    let text = "[cache]\nmemory = '4MiB'\nin_flight = 4194304\nmin_rate = '64KiB'\nmanifest_wait = '1s'";
+    let text =
+        "[cache]\nmemory = '4MiB'\nin_flight = 4194304\nmin_rate = '64KiB'\nmanifest_wait = '1s'\nzero_copy = false";
     let cache = read(&with(text)).unwrap().cache;
     let (memory, prewarm) = (4 << 20, 2 << 20);
     let manifest_wait = Duration::from_secs(1);
-    assert_eq!(cache, CacheSettings { memory, in_flight: memory, prewarm, min_rate: 64 << 10, manifest_wait });
+    assert_eq!(
+        cache,
+        CacheSettings { memory, in_flight: memory, prewarm, min_rate: 64 << 10, zero_copy: false, manifest_wait }
+    );
     let patient = read(&with("cache = { min_rate = 0, prewarm = 0, manifest_wait = '5m' }")).unwrap().cache;
     assert_eq!((patient.min_rate, patient.prewarm, patient.manifest_wait), (0, 0, Duration::from_secs(300)));
 }

@@ -94,7 +94,7 @@ fn claim(expires: u64) -> Claim {
 
 impl Model {
     fn new(memory: u64, prewarm: u64) -> Self {
-        let (ledger, index) = (Ledger::new(1 << 30), Index::new(memory, prewarm));
+        let (ledger, index) = (Ledger::new(1 << 30, None), Index::new(memory, prewarm));
         let (pins, hoards, held) = (Vec::new(), BTreeMap::new(), Vec::new());
         Self { memory, prewarm, ledger, index, pins, hoards, held, drops: 0 }
     }

@@ -21,7 +21,7 @@ struct Stage {
 
 impl Stage {
     fn new(memory: u64, prewarm: u64) -> Self {
-        Self { ledger: Ledger::new(1 << 30), index: Index::new(memory * UNIT, prewarm * UNIT) }
+        Self { ledger: Ledger::new(1 << 30, None), index: Index::new(memory * UNIT, prewarm * UNIT) }
     }
 
     fn block(&self) -> Block {

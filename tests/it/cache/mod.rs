@@ -5,6 +5,7 @@
 
 mod bounds;
 mod keeping;
+mod lane;
 mod lies;
 mod losses;
 mod sharing;
@@ -56,8 +57,13 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A gateway with these members of `[cache]`.
+    /// A gateway with these members of `[cache]`, on the lane that this run of the tests is for.
     pub async fn new(around: Around, cache: &str) -> Self {
+        Self::exactly(around, &on_this_runs_lane(cache)).await
+    }
+
+    /// A gateway with exactly these members of `[cache]`.
+    pub async fn exactly(around: Around, cache: &str) -> Self {
         Self::at(Place::new(), around, Scripted::new(), cache).await
     }
 
@@ -91,7 +97,7 @@ impl Stage {
     /// Another node: the same keys and the same store, and a catalog that knows nothing.
     pub async fn stranger(&self, cache: &str) -> Self {
         let place = Place { keyring: self.gate.place.keyring.clone(), ..Place::new() };
-        let stranger = Self::at(place, self.around, self.store.clone(), cache).await;
+        let stranger = Self::at(place, self.around, self.store.clone(), &on_this_runs_lane(cache)).await;
         self.store.until_quiet().await;
         self.store.forget_reads();
         stranger
@@ -226,6 +232,15 @@ impl Came {
             assert!(self.body.len() < wanted.len(), "all of it came, and then it broke: {self:?}");
         }
     }
+}
+
+/// Whether this run of the tests is one with the arena. Every fault must be borne with it and without it.
+pub fn zero_copy() -> bool {
+    std::env::var_os("ZERO_COPY").is_none_or(|word| word != "off")
+}
+
+fn on_this_runs_lane(cache: &str) -> String {
+    format!("{cache}\nzero_copy = {}", zero_copy())
 }
 
 /// `Range: bytes=first-last`, both included.

@@ -64,8 +64,13 @@ impl Wire {
 
     /// A connection that takes little at a time, so that what it does not read stays with the sender.
     pub async fn connect_narrow(address: SocketAddr) -> Self {
+        Self::connect_with_buffer(address, 4096).await
+    }
+
+    /// A connection whose end takes about so many bytes before anybody reads them.
+    pub async fn connect_with_buffer(address: SocketAddr, bytes: u32) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(4096).unwrap();
+        socket.set_recv_buffer_size(bytes).unwrap();
         Self { stream: socket.connect(address).await.unwrap(), ahead: Vec::new() }
     }
 
