@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::support::gateway::{Gateway, Link, Store};
 use crate::support::origin::Origin;
-use crate::support::{Dice, KIB, MIB, bucket, content};
+use crate::support::{Dice, KIB, MIB, bucket, content, zero_copy};
 
 /// Small enough that everything has to be fought for.
 pub const MEMORY: u64 = 64 * MIB;
@@ -84,9 +84,10 @@ impl World {
         let origin = Origin::start();
         let stores = STORES.map(|name| Store { name, bucket: name });
         let settings = format!(
-            "cache = {{ memory = \"{MEMORY}B\", in_flight = \"{IN_FLIGHT}B\" }}\n\
+            "cache = {{ memory = \"{MEMORY}B\", in_flight = \"{IN_FLIGHT}B\", zero_copy = {} }}\n\
              mint = {{ fresh_for = \"500ms\" }}\n\
-             origin = {{ first_byte = \"1s\", stall = \"1s\", patience = \"4s\" }}\n"
+             origin = {{ first_byte = \"1s\", stall = \"1s\", patience = \"4s\" }}\n",
+            zero_copy()
         );
         let gateway = Gateway::place(&origin, &stores, &settings);
         let world = Self {

@@ -25,6 +25,11 @@ pub const BLOCK: u64 = 256 * 1024;
 pub const KIB: u64 = 1 << 10;
 pub const MIB: u64 = 1 << 20;
 
+/// Whether this run is one with the arena: everything must be borne with it, and, with `ZERO_COPY=off`, with blocks on the heap.
+pub fn zero_copy() -> bool {
+    std::env::var_os("ZERO_COPY").is_none_or(|word| word != "off")
+}
+
 /// Content that has no period a block could hide in, and differs with its seed.
 ///
 /// Its beginning is plain text, so that no seed makes bytes that look like a picture or a program.

@@ -5,7 +5,7 @@
 //! Every byte that comes is compared; a fetch may be refused or aborted, but neither wrong nor cleanly short.
 
 #[path = "../../bench/support/mod.rs"]
-mod support;
+pub mod support;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,8 +19,7 @@ use self::support::bucket::PLAIN;
 use self::support::gateway::{Gateway, Link, Memory, Store};
 use self::support::origin::{Asked, Fault, Origin};
 use self::support::wire::{End, Pace, Wire, request};
-use self::support::{Dice, KIB, MIB, content};
-use crate::cache::zero_copy;
+use self::support::{Dice, KIB, MIB, content, zero_copy};
 
 const MEMORY: u64 = 32 * MIB;
 const IN_FLIGHT: u64 = 16 * MIB;

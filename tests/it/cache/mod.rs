@@ -18,6 +18,7 @@ use std::time::Duration;
 use hallpass::origin::{Origin, OriginCounters, ReliableOrigin, RetryPolicy};
 use serde_json::json;
 
+use crate::cache_memory::support::zero_copy;
 use crate::kit::gateway::{Gateway, Minted, Place, request};
 use crate::kit::scripted::Scripted;
 use crate::kit::wire::{Answer, End, Wire};
@@ -232,11 +233,6 @@ impl Came {
             assert!(self.body.len() < wanted.len(), "all of it came, and then it broke: {self:?}");
         }
     }
-}
-
-/// Whether this run of the tests is one with the arena. Every fault must be borne with it and without it.
-pub fn zero_copy() -> bool {
-    std::env::var_os("ZERO_COPY").is_none_or(|word| word != "off")
 }
 
 fn on_this_runs_lane(cache: &str) -> String {
