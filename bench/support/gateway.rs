@@ -25,7 +25,8 @@ pub struct Gateway {
     pub public: SocketAddr,
     pub control: SocketAddr,
     pub ops: SocketAddr,
-    key: String,
+    /// What the control API is called with.
+    pub key: String,
     child: Mutex<Option<Child>>,
 }
 
@@ -169,8 +170,12 @@ impl Gateway {
         String::from_utf8_lossy(&fs::read(self.file("log")).unwrap_or_default()).into_owned()
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.lock().unwrap().as_ref().unwrap().id()
+    }
+
     pub fn memory(&self) -> Memory {
-        let pid = self.child.lock().unwrap().as_ref().unwrap().id();
+        let pid = self.pid();
         let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let line = |name: &str| {
             let rest = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
@@ -247,7 +252,7 @@ impl Metrics {
 }
 
 /// A port below those that the system hands out by itself, so that no connection takes it between two starts.
-fn free() -> SocketAddr {
+pub fn free() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     loop {
         let offset = u16::try_from(std::process::id() % 480).unwrap() * 16 + NEXT.fetch_add(1, Ordering::Relaxed);
