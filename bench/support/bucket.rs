@@ -23,6 +23,8 @@ use super::origin::{Plan, State};
 pub const KEPT: &str = "kept";
 /// One without.
 pub const PLAIN: &str = "plain";
+/// One without, which anybody may read.
+pub const OPEN: &str = "open";
 /// How many versions of one object are kept.
 const VERSIONS: usize = 8;
 
@@ -86,6 +88,7 @@ impl S3 for Service {
         let span = span.unwrap_or(0..whole);
         let bytes = version.bytes.slice(usize::try_from(span.start).unwrap()..usize::try_from(span.end).unwrap());
         let output = GetObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
             content_length: Some(i64::try_from(bytes.len()).unwrap()),
             content_range,
             e_tag: Some(ETag::Strong(version.tag)),
@@ -101,6 +104,7 @@ impl S3 for Service {
         let input = request.input;
         let version = self.0.objects.get(&input.bucket, &input.key, input.version_id.as_deref())?;
         let output = HeadObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
             content_length: Some(i64::try_from(version.bytes.len()).unwrap()),
             e_tag: Some(ETag::Strong(version.tag)),
             last_modified: Some(modified()),

@@ -26,7 +26,8 @@ pub struct Gateway {
     pub public: SocketAddr,
     pub control: SocketAddr,
     pub ops: SocketAddr,
-    key: String,
+    /// What the control API is called with.
+    pub key: String,
     child: Mutex<Option<Child>>,
     /// The most it has had in memory in this life, in bytes.
     highest: Arc<AtomicU64>,
@@ -175,8 +176,12 @@ impl Gateway {
         String::from_utf8_lossy(&fs::read(self.file("log")).unwrap_or_default()).into_owned()
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.lock().unwrap().as_ref().unwrap().id()
+    }
+
     pub fn memory(&self) -> Memory {
-        let pid = self.child.lock().unwrap().as_ref().unwrap().id();
+        let pid = self.pid();
         let resident = memory::resident(&[pid]);
         // The kernel misses no moment, and of block memory it knows only what is mapped.
         let highest = self.highest.load(Ordering::Relaxed).max(resident).max(memory::line(pid, "VmHWM:"));
@@ -251,7 +256,7 @@ impl Metrics {
 }
 
 /// A port below those that the system hands out by itself, so that no connection takes it between two starts.
-fn free() -> SocketAddr {
+pub fn free() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     loop {
         let offset = u16::try_from(std::process::id() % 480).unwrap() * 16 + NEXT.fetch_add(1, Ordering::Relaxed);

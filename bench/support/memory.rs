@@ -3,9 +3,10 @@
 //! Blocks that lie in a memory file belong to the process whether they are mapped or not, and `VmRSS` knows only those that are. So a memory file's
 //! pages are counted by the file, once, whoever holds it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::linux::fs::MetadataExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -13,20 +14,21 @@ use std::time::Duration;
 
 /// What these processes have in memory, in bytes: their own pages, their files' pages, and their memory files, each once.
 pub fn resident(pids: &[u32]) -> u64 {
-    let (mut own, mut shared, mut files, mut seen) = (0, 0, 0, BTreeSet::new());
-    for &pid in pids {
-        own += line(pid, "RssAnon:") + line(pid, "RssFile:");
-        shared += line(pid, "RssShmem:");
-        for entry in fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten() {
-            let is_memory = fs::read_link(entry.path()).is_ok_and(|to| to.to_string_lossy().starts_with("/memfd:"));
-            if let (true, Ok(file)) = (is_memory, fs::metadata(entry.path()))
-                && seen.insert(file.st_ino())
-            {
-                files += file.st_blocks() * 512;
-            }
-        }
-    }
-    own + shared.max(files)
+    let files: BTreeMap<u64, PathBuf> = pids.iter().flat_map(|pid| memory_files(*pid)).collect();
+    taken(pids, files.values())
+}
+
+/// The memory files that a process holds, each once, by their inodes.
+fn memory_files(pid: u32) -> BTreeMap<u64, PathBuf> {
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_memory = |path: &PathBuf| fs::read_link(path).is_ok_and(|to| to.to_string_lossy().starts_with("/memfd:"));
+    open.filter(is_memory).filter_map(|path| Some((fs::metadata(&path).ok()?.st_ino(), path))).collect()
+}
+
+fn taken<'a>(pids: &[u32], files: impl Iterator<Item = &'a PathBuf>) -> u64 {
+    let sum = |name: &str| pids.iter().map(|pid| line(*pid, name)).sum::<u64>();
+    let filled: u64 = files.filter_map(|path| fs::metadata(path).ok()).map(|file| file.st_blocks() * 512).sum();
+    sum("RssAnon:") + sum("RssFile:") + sum("RssShmem:").max(filled)
 }
 
 /// A line of `/proc/PID/status`, in bytes; zero where it is missing.
@@ -39,8 +41,13 @@ pub fn line(pid: u32, name: &str) -> u64 {
 /// Keeps the most that a process has had in memory, by looking every few milliseconds for as long as it lives.
 pub fn keep_highest(pid: u32, highest: Arc<AtomicU64>) {
     thread::spawn(move || {
-        loop {
-            match resident(&[pid]) {
+        let mut files = BTreeMap::new();
+        for look in 0_u64.. {
+            // With thousands of connections, finding the files takes longer than all else.
+            if look % 100 == 0 {
+                files = memory_files(pid);
+            }
+            match taken(&[pid], files.values()) {
                 // A process that has ended has no memory.
                 0 => return,
                 now => highest.fetch_max(now, Ordering::Relaxed),

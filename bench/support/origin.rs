@@ -1,7 +1,8 @@
 //! An S3 server on loopback, on a thread of its own, whose answers can be late, slow, broken or wrong, by script.
 //!
 //! Every request takes one [`Fault`] from the weather, which is a function of what was asked. Requests and bytes of bodies are
-//! counted, so a measurement can say "and the origin was read once". It is signed to with [`ACCESS_KEY`] and [`SECRET_KEY`].
+//! counted, so a measurement can say "and the origin was read once". It is signed to with [`ACCESS_KEY`] and [`SECRET_KEY`]; only
+//! what lies in the bucket [`OPEN`] is read without a signature, by servers that cannot make one.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,12 +14,14 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{S3Result, s3_error};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use super::bucket::{Objects, Service};
+use super::bucket::{OPEN, Objects, Service};
 use super::line::{Line, Switch};
 
 pub const ACCESS_KEY: &str = "bench";
@@ -217,6 +220,7 @@ impl Origin {
 async fn accept(listener: TcpListener, state: Arc<State>) {
     let mut builder = S3ServiceBuilder::new(Service(Arc::clone(&state)));
     builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+    builder.set_access(Access);
     let service = builder.build();
     while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
@@ -225,6 +229,16 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
         let answer = service_fn(move |request| one(request, service.clone(), Arc::clone(&state), switch.clone()));
         // That a connection ends in an error is what half of the script is for.
         tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(line), answer));
+    }
+}
+
+struct Access;
+
+#[async_trait::async_trait]
+impl S3Access for Access {
+    async fn check(&self, asked: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let may = asked.credentials().is_some() || asked.s3_path().get_bucket_name() == Some(OPEN);
+        may.then_some(()).ok_or_else(|| s3_error!(AccessDenied))
     }
 }
 

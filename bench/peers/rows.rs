@@ -1,0 +1,152 @@
+//! What is measured, as data: experiments, the rows that each of them fills, and what Hallpass is held to in them.
+
+use crate::support::{BLOCK, KIB, MIB};
+use crate::world::{FIVE, Hot, ONE, OPENING, PICTURE, SIXTEEN, SMALL, TAIL};
+
+/// Something that is done to every server that can take part, again and again.
+pub struct Experiment {
+    /// What `--only` calls it.
+    pub id: &'static str,
+    pub what: What,
+    /// One for each value that the experiment gives.
+    pub rows: &'static [Row],
+}
+
+#[derive(Clone, Copy)]
+pub enum What {
+    Hot(Hot),
+    Refused,
+    Beside,
+    Herd,
+    FirstByte,
+    OneByte,
+    Idle,
+    Memory,
+    Mint,
+    Batch,
+}
+
+pub struct Row {
+    pub name: &'static str,
+    pub unit: Unit,
+    pub targets: &'static [Target],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Of these alone more is better.
+    PerSecond,
+    Milliseconds,
+    Bytes,
+    Count,
+}
+
+/// What a median must reach: at least where more is better, else at most.
+#[derive(Clone, Copy)]
+pub enum Target {
+    TimesNginx(f64),
+    TimesBare(f64),
+    /// nginx's value and that of the experiment's next row, which is no server's but the store's.
+    NginxPlusNext,
+    Value(f64),
+    Exactly(f64),
+}
+
+const fn row(name: &'static str, unit: Unit, targets: &'static [Target]) -> Row {
+    Row { name, unit, targets }
+}
+
+use Target::{Exactly, NginxPlusNext, TimesBare, TimesNginx, Value};
+use Unit::{Bytes, Count, Milliseconds, PerSecond};
+
+pub const EXPERIMENTS: &[Experiment] = &[
+    Experiment {
+        id: "idle",
+        what: What::Idle,
+        rows: &[row("idle connection after one served request", Bytes, &[Value(14.0 * KIB as f64)])],
+    },
+    Experiment {
+        id: "hot-4k",
+        what: What::Hot(SMALL),
+        rows: &[row("hot 4 KiB", PerSecond, &[TimesNginx(1.5), TimesBare(0.8)])],
+    },
+    Experiment {
+        id: "refused",
+        what: What::Refused,
+        rows: &[row("refusals (bad seal)", PerSecond, &[TimesNginx(0.9)])],
+    },
+    Experiment { id: "hot-100k", what: What::Hot(PICTURE), rows: &[row("hot 100 KiB", PerSecond, &[TimesNginx(1.4)])] },
+    Experiment {
+        id: "tail-64k",
+        what: What::Hot(TAIL),
+        rows: &[row("64 KiB tail range of 16 MiB", PerSecond, &[TimesNginx(1.8)])],
+    },
+    Experiment { id: "hot-1m", what: What::Hot(ONE), rows: &[row("hot 1 MiB", PerSecond, &[TimesNginx(1.1)])] },
+    Experiment { id: "hot-5m", what: What::Hot(FIVE), rows: &[row("hot 5 MiB", PerSecond, &[TimesNginx(1.05)])] },
+    Experiment { id: "hot-16m", what: What::Hot(SIXTEEN), rows: &[row("hot 16 MiB", PerSecond, &[TimesNginx(1.0)])] },
+    Experiment {
+        id: "first-512k",
+        what: What::Hot(OPENING),
+        rows: &[row("first 512 KiB of 16 MiB", PerSecond, &[TimesNginx(1.2)])],
+    },
+    Experiment {
+        id: "beside",
+        what: What::Beside,
+        rows: &[
+            row("4 KiB p99 (48 connections) while 16 pull 16 MiB", Milliseconds, &[TimesNginx(1.5)]),
+            row("the 16 MiB meanwhile", PerSecond, &[]),
+        ],
+    },
+    Experiment {
+        id: "herd",
+        what: What::Herd,
+        rows: &[
+            row("cold 16 MiB, 500 clients at once: all done", Milliseconds, &[TimesNginx(1.0)]),
+            row("the same: median first byte", Milliseconds, &[Value(100.0)]),
+            row("the same: reads of the store", Count, &[Exactly(1.0)]),
+        ],
+    },
+    Experiment {
+        id: "first-byte",
+        what: What::FirstByte,
+        rows: &[
+            row("cold first byte, whole 5 MiB over a fast origin", Milliseconds, &[NginxPlusNext]),
+            row("the time of one block, read straight from the store", Milliseconds, &[]),
+        ],
+    },
+    Experiment {
+        id: "one-byte",
+        what: What::OneByte,
+        rows: &[row("one byte of a cold 95 MiB: the store sent", Bytes, &[Value(BLOCK as f64)])],
+    },
+    Experiment {
+        id: "mint",
+        what: What::Mint,
+        rows: &[
+            row("known-object mints over HTTP", PerSecond, &[Value(15_000.0)]),
+            row("the same: greatest lag of the catalog", Milliseconds, &[]),
+            row("the same: records dropped", Count, &[Exactly(0.0)]),
+        ],
+    },
+    Experiment {
+        id: "batch",
+        what: What::Batch,
+        rows: &[
+            row("links by batch, over distinct objects", PerSecond, &[Value(60_000.0)]),
+            row("the same: greatest lag of the catalog", Milliseconds, &[]),
+            row("the same: records dropped", Count, &[Exactly(0.0)]),
+        ],
+    },
+    // The last, for it tells of all before it.
+    Experiment {
+        id: "memory",
+        what: What::Memory,
+        rows: &[
+            row("memory under all of it, less 32 KiB for each open connection", Bytes, &[Value(CEILING as f64)]),
+            row("the same, with them", Bytes, &[]),
+        ],
+    },
+];
+
+/// `cache.memory` and `cache.in_flight` as they are built in, and 64 MiB for everything else.
+const CEILING: u64 = (512 + 128 + 64) * MIB;
