@@ -1,23 +1,25 @@
 //! The catalog's handle: what the rest of the house sees of the database.
 //!
-//! Methods that give back `Result` wait for the database, at most `answer_max`. `remember`, `keep_manifest`, `record_mint` and
-//! `record_fetch` give back nothing and never wait; [`Catalog::counters`] tells what became of them.
+//! Methods that give back `Result` wait for the database, at most `answer_max`. `remember`, `keep_manifest` and `record_fetch` give back nothing
+//! and never wait; `record_mint` may wait for room. [`Catalog::counters`] tells what became of them.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::Either;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use super::mints::Mints;
 use super::queue::{Cutoffs, Job, ManifestRecord, Queued, Record, Reply, Tally};
 use super::record::{
     FetchRecord, KnownObject, LinkRecord, MintRecord, NewRevocation, Pruned, RevocationRecord, RevocationsState,
     WhichRevocations,
 };
 use super::sqlite::Reader;
-use super::writer::WriterTask;
+use super::writer::{Inbox, WriterTask};
 use super::{CatalogCounters, CatalogError, CatalogSettings, sqlite};
 use crate::value::{ClientName, Clock, Fingerprint, ObjectKey, ObjectVersion, StoreName};
 
@@ -30,6 +32,7 @@ struct Inner {
     reader: Reader,
     requests: Requests,
     records: mpsc::Sender<Queued>,
+    mints: Arc<Mints>,
     tally: Arc<Tally>,
     clock: Clock,
     settings: CatalogSettings,
@@ -51,13 +54,14 @@ impl Catalog {
         let settings = settings.clone().bounded();
         let (reader, store) = sqlite::open(&settings).await?;
         let tally = Arc::new(Tally::new(settings.queue_bytes));
+        let mints = Arc::new(Mints::new(settings.mint_bytes, settings.mint_wait, settings.batch_records));
         let (jobs, job_inbox) = mpsc::channel(MAX_WAITING_JOBS);
         let (records, record_inbox) = mpsc::channel(settings.queue_records);
         let requests = Requests { jobs, answer_max: settings.answer_max };
-        let writer = WriterTask::new(store, settings.clone(), tally.clone(), job_inbox, record_inbox);
-        tokio::spawn(writer.run());
+        let inbox = Inbox { jobs: job_inbox, records: record_inbox, mints: Arc::clone(&mints) };
+        tokio::spawn(WriterTask::new(store, settings.clone(), tally.clone(), inbox).run());
         let pruner = tokio::spawn(prune_forever(requests.clone(), settings.clone(), clock.clone()));
-        Ok(Self(Arc::new(Inner { reader, requests, records, tally, clock, settings, pruner })))
+        Ok(Self(Arc::new(Inner { reader, requests, records, mints, tally, clock, settings, pruner })))
     }
 
     /// What is known of this version of an object. A record that is still queued is not seen.
@@ -102,10 +106,23 @@ impl Catalog {
         self.queue(Record::Manifest(Box::new(ManifestRecord { fingerprint, bytes: manifest })));
     }
 
-    /// Queues a mint. Never waits; it may be written 100 ms later, and is lost in a crash before that.
-    pub fn record_mint(&self, mut mint: MintRecord) {
+    /// Queues a mint; it may be written 100 ms later, and is lost in a crash before that. Where too many wait it waits for room, at most
+    /// `mint_wait`. While the database is known to be stuck it does not, and the record is dropped and counted.
+    ///
+    /// What has room is queued at once, by the call itself.
+    pub fn record_mint(&self, mut mint: MintRecord) -> impl Future<Output = ()> + Send + use<> {
         mint.cut();
-        self.queue(Record::Mint(Box::new(mint)));
+        match self.0.mints.enter(mint) {
+            Ok(is_queued) => {
+                self.0.tally.mint(is_queued);
+                Either::Left(ready(()))
+            }
+            // In a box, because it is rare and a mint is large.
+            Err(mint) => {
+                let (mints, tally) = (Arc::clone(&self.0.mints), Arc::clone(&self.0.tally));
+                Either::Right(Box::pin(async move { tally.mint(mints.wait(mint).await) }))
+            }
+        }
     }
 
     /// Queues a fetch. Never waits; it may be written 100 ms later, and is lost in a crash before that.
@@ -171,7 +188,7 @@ impl Catalog {
 
     /// What became of the queued records.
     pub fn counters(&self) -> CatalogCounters {
-        self.0.tally.read()
+        self.0.tally.read(self.0.mints.bytes())
     }
 
     /// Commits what is queued and closes the database; what cannot be written is dropped and counted. Later calls answer

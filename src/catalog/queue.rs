@@ -1,18 +1,20 @@
-//! What waits for the writer: records that nobody waits for, and jobs whose caller does.
+//! What waits for the writer: records that nobody waits for, and jobs whose caller does. Mints wait in a line of their own.
 //!
 //! They travel in two channels, so that a revocation overtakes thousands of fetch records. The records' channel is bounded in
 //! number, the [`Tally`] bounds it in bytes; what does not fit is dropped and counted, and the caller is never delayed.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::CatalogError;
-use super::record::{FetchRecord, KnownObject, LinkRecord, MintRecord, NewRevocation, Pruned, RevocationRecord};
+use super::mints::QueuedMint;
+use super::record::{FetchRecord, KnownObject, NewRevocation, Pruned, RevocationRecord};
 use crate::value::{ClientName, Fingerprint, ObjectKey, ObjectVersion, StoreName, UnixTime};
 
-/// What became of the records so far. `queued` = written + given up + waiting.
+/// What became of the records so far. `queued` = written + given up + waiting. Each mint is one, also where many made one row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CatalogCounters {
     /// Records that found room in the queue.
@@ -25,8 +27,8 @@ pub struct CatalogCounters {
     pub failures: u64,
     /// Bytes that the waiting records hold.
     pub waiting_bytes: u64,
-    /// How long the oldest record of the last committed batch had waited.
-    pub last_lag: Duration,
+    /// How long the oldest record of the last committed batch had waited; longer, if one that waits now has waited longer.
+    pub lag: Duration,
 }
 
 /// A record that nobody waits for.
@@ -34,7 +36,6 @@ pub struct CatalogCounters {
 pub(super) enum Record {
     Object(Box<KnownObject>),
     Manifest(Box<ManifestRecord>),
-    Mint(Box<MintRecord>),
     Fetch(Box<FetchRecord>),
 }
 
@@ -52,7 +53,6 @@ impl Record {
             + match self {
                 Self::Object(o) => o.facts.len(),
                 Self::Manifest(m) => m.bytes.len(),
-                Self::Mint(m) => m.key.as_str().len() + m.reference.as_ref().map_or(0, String::len),
                 Self::Fetch(f) => f.agent.len() + f.client_address.len() + f.range.as_ref().map_or(0, String::len),
             }
     }
@@ -64,6 +64,35 @@ pub(super) struct Queued {
     pub(super) record: Record,
     pub(super) since: Instant,
     weight: usize,
+}
+
+/// What one transaction writes.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) records: Vec<Queued>,
+    pub(super) mints: Vec<QueuedMint>,
+}
+
+impl Batch {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.mints.is_empty()
+    }
+
+    /// How many records it holds; a row may stand for several mints.
+    pub(super) fn count(&self) -> u64 {
+        self.records.len() as u64 + self.mints.iter().map(|mint| u64::from(mint.mints)).sum::<u64>()
+    }
+
+    /// Since when its oldest record waits.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        let (record, mint) = (self.records.first().map(|one| one.since), self.mints.first().map(|one| one.since));
+        record.into_iter().chain(mint).min()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.records.clear();
+        self.mints.clear();
+    }
 }
 
 /// Where a job's answer goes.
@@ -108,6 +137,8 @@ pub(super) struct Tally {
     dropped: AtomicU64,
     failures: AtomicU64,
     lag_ms: AtomicU64,
+    /// Since when the batch that is being gathered or written waits.
+    gathering: Mutex<Option<Instant>>,
 }
 
 impl Tally {
@@ -120,6 +151,7 @@ impl Tally {
             dropped: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             lag_ms: AtomicU64::new(0),
+            gathering: Mutex::new(None),
         }
     }
 
@@ -146,42 +178,52 @@ impl Tally {
         self.dropped.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn wrote(&self, batch: &[Queued]) {
-        self.release(batch);
-        let lag = batch.first().map_or(Duration::ZERO, |oldest| oldest.since.elapsed());
-        self.lag_ms.store(u64::try_from(lag.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        // Last, so that whoever sees these records counted sees their lag and their bytes too.
-        self.written.fetch_add(count(batch), Ordering::Release);
+    /// A mint is in the line, or was lost. Their bytes are counted where their room is.
+    pub(super) fn mint(&self, is_queued: bool) {
+        let count = if is_queued { &self.queued } else { &self.dropped };
+        count.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn gave_up(&self, batch: &[Queued]) {
+    /// What is to be committed next waits since `since`.
+    pub(super) fn gathers(&self, since: Option<Instant>) {
+        *self.gathering.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    pub(super) fn wrote(&self, batch: &Batch) {
         self.release(batch);
-        self.dropped.fetch_add(count(batch), Ordering::Relaxed);
+        let lag = batch.oldest().map_or(Duration::ZERO, |oldest| oldest.elapsed());
+        self.lag_ms.store(u64::try_from(lag.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        // Last, so that whoever sees these records counted sees their lag and their bytes too.
+        self.written.fetch_add(batch.count(), Ordering::Release);
+    }
+
+    pub(super) fn gave_up(&self, batch: &Batch) {
+        self.release(batch);
+        self.dropped.fetch_add(batch.count(), Ordering::Relaxed);
     }
 
     pub(super) fn failed(&self) {
         self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn release(&self, batch: &[Queued]) {
-        self.bytes.fetch_sub(batch.iter().map(|queued| queued.weight).sum(), Ordering::Relaxed);
+    fn release(&self, batch: &Batch) {
+        self.bytes.fetch_sub(batch.records.iter().map(|queued| queued.weight).sum(), Ordering::Relaxed);
     }
 
-    pub(super) fn read(&self) -> CatalogCounters {
+    /// The counters; `mint_bytes` are what waiting mints hold.
+    pub(super) fn read(&self, mint_bytes: usize) -> CatalogCounters {
+        let waiting = *self.gathering.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = waiting.map_or(Duration::ZERO, |since| since.elapsed());
         CatalogCounters {
             written: self.written.load(Ordering::Acquire),
             queued: self.queued.load(Ordering::Relaxed),
             dropped: self.dropped.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),
-            waiting_bytes: self.bytes.load(Ordering::Relaxed) as u64,
-            last_lag: Duration::from_millis(self.lag_ms.load(Ordering::Relaxed)),
+            waiting_bytes: self.bytes.load(Ordering::Relaxed).saturating_add(mint_bytes) as u64,
+            lag: waited.max(Duration::from_millis(self.lag_ms.load(Ordering::Relaxed))),
         }
     }
 }
 
-fn count(batch: &[Queued]) -> u64 {
-    batch.len() as u64
-}
-
 /// What a record weighs beside the texts that are counted, in bytes.
-const FIXED_BYTES: usize = size_of::<LinkRecord>() + 256;
+const FIXED_BYTES: usize = size_of::<FetchRecord>() + 256;

@@ -11,10 +11,14 @@ pub struct CatalogSettings {
     pub link_days: u32,
     /// How long fetches are kept, in days.
     pub fetch_days: u32,
-    /// How many records may wait to be written; past it new ones are dropped and counted.
+    /// How many records of fetches and objects may wait to be written; past it new ones are dropped and counted.
     pub queue_records: usize,
-    /// How many bytes the waiting records may hold; past it new ones are dropped and counted.
+    /// How many bytes those may hold; past it new ones are dropped and counted.
     pub queue_bytes: usize,
+    /// How many bytes the waiting mints may hold; past it a mint waits for room.
+    pub mint_bytes: usize,
+    /// How long a mint waits for room before its record is dropped and counted.
+    pub mint_wait: Duration,
     /// How many records go into one transaction at most.
     pub batch_records: usize,
     /// How long the first record of a batch waits for others.
@@ -41,8 +45,10 @@ impl CatalogSettings {
             link_days: 30,
             fetch_days: 90,
             queue_records: 16_384,
-            queue_bytes: 64 << 20,
-            batch_records: 512,
+            queue_bytes: 48 << 20,
+            mint_bytes: 16 << 20,
+            mint_wait: Duration::from_secs(5),
+            batch_records: 2048,
             batch_wait: Duration::from_millis(100),
             busy_timeout: Duration::from_secs(5),
             retry_after: Duration::from_secs(1),
@@ -57,6 +63,7 @@ impl CatalogSettings {
     pub(super) fn bounded(mut self) -> Self {
         self.queue_records = self.queue_records.clamp(1, 1 << 20);
         self.batch_records = self.batch_records.clamp(1, 16_384);
+        self.mint_wait = self.mint_wait.min(Duration::from_mins(1));
         self.batch_wait = self.batch_wait.min(Duration::from_secs(10));
         self.busy_timeout = self.busy_timeout.min(Duration::from_mins(1));
         self.retry_after = self.retry_after.clamp(Duration::from_millis(1), Duration::from_mins(1));

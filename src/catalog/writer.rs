@@ -1,16 +1,19 @@
 //! The one task that writes. It answers jobs first, gathers records into batches, and never sleeps while something waits.
 //!
-//! A batch that fails is kept and tried again after `retry_after`; meanwhile jobs are still served and the queue fills. After
-//! `attempts` the batch is dropped and counted, so a dead disk costs records, never memory or callers. The first failure is
-//! logged, and the recovery; what lies between shows in the counters.
+//! Mints stay in their line until the batch is due, so that more of the same fold into one row; then one transaction takes as many as it may.
+//!
+//! A batch that fails is kept and tried again after `retry_after`; meanwhile jobs are still served, the queue fills, and no mint waits
+//! for room. After `attempts` the batch is dropped and counted, so a dead disk costs records, never memory or callers. The first
+//! failure is logged, and the recovery; what lies between shows in the counters.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-use super::queue::{Job, Queued, Record, Tally};
+use super::mints::Mints;
+use super::queue::{Batch, Job, Queued, Tally};
 use super::sqlite::Writer;
 use super::{CatalogError, CatalogSettings};
 
@@ -19,16 +22,22 @@ pub(super) struct WriterTask {
     store: Writer,
     settings: CatalogSettings,
     tally: Arc<Tally>,
-    jobs: mpsc::Receiver<Job>,
-    records: mpsc::Receiver<Queued>,
+    inbox: Inbox,
     /// The batch that is being gathered, or waits for another attempt.
-    batch: Vec<Queued>,
-    /// When the batch is to be committed; `None` while it is empty.
+    batch: Batch,
+    /// When the batch is to be committed; `None` while it is empty and no mint waits.
     due: Option<Instant>,
     /// How often in a row this batch failed.
     failures: u32,
     /// Whether the last commit failed, so that a fault is logged once.
     failing: bool,
+}
+
+/// Where the writer's work comes from.
+pub(super) struct Inbox {
+    pub(super) jobs: mpsc::Receiver<Job>,
+    pub(super) records: mpsc::Receiver<Queued>,
+    pub(super) mints: Arc<Mints>,
 }
 
 /// Why the writer woke.
@@ -41,15 +50,8 @@ enum Woken {
 }
 
 impl WriterTask {
-    pub(super) fn new(
-        store: Writer,
-        settings: CatalogSettings,
-        tally: Arc<Tally>,
-        jobs: mpsc::Receiver<Job>,
-        records: mpsc::Receiver<Queued>,
-    ) -> Self {
-        let batch = Vec::with_capacity(settings.batch_records);
-        Self { store, settings, tally, jobs, records, batch, due: None, failures: 0, failing: false }
+    pub(super) fn new(store: Writer, settings: CatalogSettings, tally: Arc<Tally>, inbox: Inbox) -> Self {
+        Self { store, settings, tally, inbox, batch: Batch::default(), due: None, failures: 0, failing: false }
     }
 
     /// Works until it is closed, or until the last handle is dropped; both times what is queued is written first.
@@ -64,30 +66,39 @@ impl WriterTask {
                 }
                 Woken::Job(job) => self.serve(job).await,
                 Woken::Due => drop(self.commit().await),
-                Woken::Received => self.received().await,
+                Woken::Received => self.schedule(),
                 Woken::Abandoned => return drop(self.finish().await),
             }
         }
     }
 
     async fn next(&mut self) -> Woken {
-        let room = self.settings.batch_records.saturating_sub(self.batch.len());
+        let room = self.most().saturating_sub(self.batch.records.len());
         let due = self.due.unwrap_or_else(Instant::now);
         tokio::select! {
             biased;
-            job = self.jobs.recv() => job.map_or(Woken::Abandoned, Woken::Job),
+            job = self.inbox.jobs.recv() => job.map_or(Woken::Abandoned, Woken::Job),
             () = tokio::time::sleep_until(due.into()), if self.due.is_some() => Woken::Due,
-            _ = self.records.recv_many(&mut self.batch, room), if room > 0 => Woken::Received,
+            _ = self.inbox.records.recv_many(&mut self.batch.records, room), if room > 0 => Woken::Received,
+            () = self.inbox.mints.news() => Woken::Received,
         }
     }
 
-    async fn received(&mut self) {
-        let wait = self.settings.batch_wait;
-        self.due.get_or_insert_with(|| Instant::now() + wait);
-        // While the disk fails, a batch that fills up waits for its turn like one that is full.
-        if self.batch.len() >= self.settings.batch_records && self.failures == 0 {
-            drop(self.commit().await);
+    /// How many mints, and how many other records, a batch takes at most: neither kind keeps the other waiting.
+    const fn most(&self) -> usize {
+        self.settings.batch_records
+    }
+
+    /// Says when what waits is due: at once where it is enough for a batch. While the disk fails, its turn is settled already.
+    fn schedule(&mut self) {
+        if self.failures > 0 {
+            return;
         }
+        let oldest = self.batch.oldest().into_iter().chain(self.inbox.mints.oldest()).min();
+        let is_full = self.batch.records.len() >= self.most() || self.inbox.mints.len() >= self.most();
+        let wait = if is_full { Duration::ZERO } else { self.settings.batch_wait };
+        self.due = oldest.map(|oldest| oldest + wait);
+        self.tally.gathers(oldest);
     }
 
     async fn serve(&mut self, job: Job) {
@@ -100,7 +111,7 @@ impl WriterTask {
             Job::Flush(reply) => drop(reply.send(self.settle().await)),
             Job::Remember(object, reply) => {
                 let done = match self.settle().await {
-                    Ok(()) => self.store.write([&Record::Object(object)].into_iter()).await,
+                    Ok(()) => self.store.remember(&object).await,
                     Err(error) => Err(error),
                 };
                 drop(reply.send(done));
@@ -118,29 +129,39 @@ impl WriterTask {
 
     /// Commits everything that was queued before now.
     async fn settle(&mut self) -> Result<(), CatalogError> {
-        let mut before = self.records.len();
-        self.commit().await?;
-        while before > 0 {
-            let taken = self.records.recv_many(&mut self.batch, before.min(self.settings.batch_records)).await;
-            if taken == 0 {
-                break;
+        let (mut records, mut mints) = (self.inbox.records.len(), self.batch.mints.len() + self.inbox.mints.len());
+        loop {
+            let most = records.min(self.most().saturating_sub(self.batch.records.len()));
+            if most > 0 {
+                records -= self.inbox.records.recv_many(&mut self.batch.records, most).await;
             }
-            before = before.saturating_sub(taken);
+            self.take_mints();
+            mints = mints.saturating_sub(self.batch.mints.len());
             self.commit().await?;
+            if records == 0 && mints == 0 {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
-    /// Commits the batch in one transaction; on failure it stays, up to its last attempt.
+    /// Fills the batch up with mints.
+    fn take_mints(&mut self) {
+        let room = self.most().saturating_sub(self.batch.mints.len());
+        self.batch.mints.append(&mut self.inbox.mints.take(room));
+    }
+
+    /// Commits the batch, filled up, in one transaction; on failure it stays, up to its last attempt.
     async fn commit(&mut self) -> Result<(), CatalogError> {
+        self.take_mints();
         if self.batch.is_empty() {
             self.due = None;
             return Ok(());
         }
-        match self.store.write(self.batch.iter().map(|queued| &queued.record)).await {
+        match self.store.write(&self.batch).await {
             Ok(()) => {
                 self.tally.wrote(&self.batch);
                 self.next_batch();
+                self.inbox.mints.is_now_stuck(false);
                 if std::mem::take(&mut self.failing) {
                     info!("the catalog can be written again");
                 }
@@ -155,6 +176,7 @@ impl WriterTask {
 
     fn failed(&mut self, error: &CatalogError) {
         self.tally.failed();
+        self.inbox.mints.is_now_stuck(true);
         if !std::mem::replace(&mut self.failing, true) {
             error!(%error, "the catalog cannot be written; mint and fetch records wait, and are dropped when too many do");
         }
@@ -171,22 +193,24 @@ impl WriterTask {
 
     fn give_up(&mut self) {
         if !self.batch.is_empty() {
-            warn!(records = self.batch.len(), "records dropped: the catalog still cannot be written");
+            warn!(records = self.batch.count(), "records dropped: the catalog still cannot be written");
             self.tally.gave_up(&self.batch);
         }
         self.next_batch();
     }
 
     fn next_batch(&mut self) {
+        self.inbox.mints.release(&self.batch.mints);
         self.batch.clear();
         self.failures = 0;
-        self.due = None;
+        self.schedule();
     }
 
     /// Writes what is queued, takes no more, and closes the database. After a first failure nothing more is tried: a stop
     /// must not wait for a dead disk once per batch.
     async fn finish(&mut self) -> Result<(), CatalogError> {
-        self.records.close();
+        self.inbox.records.close();
+        self.inbox.mints.close();
         let mut done = Ok(());
         loop {
             if done.is_ok() {
@@ -195,7 +219,10 @@ impl WriterTask {
             if done.is_err() {
                 self.give_up();
             }
-            if self.records.recv_many(&mut self.batch, self.settings.batch_records).await == 0 {
+            self.take_mints();
+            if self.inbox.records.recv_many(&mut self.batch.records, self.settings.batch_records).await == 0
+                && self.batch.is_empty()
+            {
                 break;
             }
         }

@@ -18,6 +18,9 @@ use crate::value::MediaType;
 /// A request's body, read as JSON.
 pub(super) struct JsonBody<T>(pub(super) T);
 
+/// A request's body that is said to be JSON, whole and not read yet.
+pub(super) struct JsonText(pub(super) Bytes);
+
 /// Why a body could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BodyFault {
@@ -42,6 +45,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request<Body>, state: &S) -> Result<Self, Failure> {
+        let JsonText(bytes) = JsonText::from_request(request, state).await?;
+        Ok(Self(read(&bytes)?))
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for JsonText {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request<Body>, state: &S) -> Result<Self, Failure> {
         if !says_json(request.headers()) {
             return Err(BodyFault::NotJson.into());
         }
@@ -51,12 +63,16 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
             Ok(Err(_)) => return Err(BodyFault::Broken.into()),
             Err(_) => return Err(BodyFault::TooSlow.into()),
         };
-        Ok(Self(read(&bytes)?))
+        Ok(Self(bytes))
     }
 }
 
 /// Reads one JSON text.
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyFault> {
+    // Nearly all texts can be read; where one is wrong is worth knowing of the others alone, and costs as much again.
+    if let Ok(read) = serde_json::from_slice(bytes) {
+        return Ok(read);
+    }
     match Json::from_bytes(bytes) {
         Ok(Json(read)) => Ok(read),
         Err(fault) => Err(BodyFault::Wrong(plain(&fault.body_text()))),

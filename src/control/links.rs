@@ -1,6 +1,5 @@
 //! `/v1/links`: make links, one or many, look at one, end one.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::StatusCode;
@@ -16,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::Client;
 use super::caller::{May, Mint, Read, Revoke};
-use super::json_body::{BodyFault, JsonBody, read_item};
+use super::json_body::{BodyFault, JsonBody, JsonText, read, read_item};
 use super::link_answer::LinkAnswer;
 use super::link_request::LinkRequest;
 use super::link_story::LinkStory;
@@ -49,10 +48,20 @@ pub(super) async fn mint(
 /// Requests for links, at most 1,000.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Batch {
+pub(super) struct Batch<R = Value> {
     /// The requests. Each is judged for itself.
     #[schema(value_type = Vec<LinkRequest>, max_items = 1000)]
-    links: Vec<Value>,
+    links: Vec<R>,
+}
+
+impl Batch {
+    /// The requests, each read for itself. Nearly every batch can be read as a whole, which is several times as fast.
+    fn items(text: &[u8]) -> Result<Vec<Result<LinkRequest, BodyFault>>, BodyFault> {
+        if let Ok(good) = serde_json::from_slice::<Batch<LinkRequest>>(text) {
+            return Ok(good.links.into_iter().map(Ok).collect());
+        }
+        Ok(read::<Self>(text)?.links.iter().map(read_item).collect())
+    }
 }
 
 /// The answers to a batch.
@@ -83,14 +92,15 @@ enum ItemAnswer {
 pub(super) async fn mint_batch(
     client: May<Mint>,
     State(control): State<Control>,
-    JsonBody(batch): JsonBody<Batch>,
+    JsonText(text): JsonText,
 ) -> Result<Json<BatchAnswer>, Failure> {
-    if batch.links.len() > BATCH_MAX {
-        let said = format!("links: a batch has at most {BATCH_MAX} requests, this one has {}", batch.links.len());
+    let items = Batch::items(&text)?;
+    if items.len() > BATCH_MAX {
+        let said = format!("links: a batch has at most {BATCH_MAX} requests, this one has {}", items.len());
         return Err(BodyFault::Wrong(said).into());
     }
     let deadline = Instant::now() + BATCH_TIME;
-    let answers = stream::iter(batch.links).map(|item| control.mint_item(&client, item, deadline));
+    let answers = stream::iter(items).map(|item| control.mint_item(&client, item, deadline));
     let links = answers.buffered(BATCH_AT_ONCE).collect().await;
     Ok(Json(BatchAnswer { links }))
 }
@@ -141,8 +151,8 @@ impl ControlParts {
         Ok(LinkAnswer::of(&minted))
     }
 
-    async fn mint_item(self: &Arc<Self>, client: &Client, item: Value, deadline: Instant) -> ItemAnswer {
-        let minted = async { self.mint(client, read_item(&item)?).await };
+    async fn mint_item(&self, client: &Client, item: Result<LinkRequest, BodyFault>, deadline: Instant) -> ItemAnswer {
+        let minted = async { self.mint(client, item?).await };
         let late = Failure::Mint(MintError::StillReading { retry_after: BATCH_RETRY });
         match timeout_at(deadline, minted).await.unwrap_or(Err(late)) {
             Ok(link) => ItemAnswer::Link(Box::new(link)),

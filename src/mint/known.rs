@@ -49,7 +49,7 @@ impl KnownObjects {
     /// An empty memory before `catalog`.
     pub fn new(catalog: Catalog, clock: Clock) -> Self {
         let memo = Cache::builder().max_capacity(MEMO_ENTRIES).build();
-        let unknown = Cache::builder().max_capacity(MEMO_ENTRIES).time_to_live(UNKNOWN_FOR).build();
+        let unknown = Cache::builder().max_capacity(UNKNOWN_ENTRIES).time_to_live(UNKNOWN_FOR).build();
         Self { memo, unknown, catalog, clock }
     }
 
@@ -58,11 +58,15 @@ impl KnownObjects {
         if let Some(known) = self.memo.get(id).await {
             return Some(known);
         }
+        // In a box, because it is slow anyway, and most objects are in memory.
+        Box::pin(self.look_up(id)).await
+    }
+
+    async fn look_up(&self, id: &ObjectId) -> Option<Arc<Known>> {
         if self.unknown.contains_key(id) {
             return None;
         }
-        let found = self.ask_catalog(id).await;
-        match found {
+        match self.ask_catalog(id).await {
             // It may have been forgotten while the catalog was asked.
             Some(_) if self.unknown.contains_key(id) => None,
             Some(known) => {
@@ -126,7 +130,8 @@ fn write_record(id: &ObjectId, known: &Known, clock: &Clock) -> Result<KnownObje
     })
 }
 
-/// About 12 MB of memory when full.
-const MEMO_ENTRIES: u64 = 20_000;
+/// As many as a large campaign has assets; about 30 MB of memory when full.
+const MEMO_ENTRIES: u64 = 65_536;
+const UNKNOWN_ENTRIES: u64 = 20_000;
 /// The catalog is asked again after this long, in case another process wrote to it.
 const UNKNOWN_FOR: Duration = Duration::from_secs(60);

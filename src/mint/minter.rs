@@ -14,7 +14,7 @@ use crate::cache::{Cache, Claim, ClaimLink};
 use crate::catalog::{Catalog, MintRecord};
 use crate::link::{Grant, KeyId, Link, LinkBounds, Revocation, Revocations, SealError, Seals, Validity};
 use crate::media::HeaderKind;
-use crate::origin::{ObjectMeta, Origin, Stores};
+use crate::origin::{ObjectMeta, Origin, OriginError, Stores};
 use crate::telemetry::Metrics;
 use crate::value::{ClientName, Clock, Live, ObjectKey, ProfileName, StoreName, UnixTime, random_bytes};
 
@@ -26,9 +26,12 @@ struct Inner {
     parts: MinterParts,
     settings: MintSettings,
     /// What a store said of an object, believed for `fresh_for`; one question at a time for each object.
-    heads: Memo<(StoreName, ObjectKey), Arc<ObjectMeta>>,
+    heads: Memo<Located, Arc<ObjectMeta>>,
     reading: Arc<Reading>,
 }
+
+/// Where an object lies.
+type Located = (StoreName, ObjectKey);
 
 /// What a minter works with.
 #[derive(Clone)]
@@ -114,10 +117,13 @@ impl Inner {
         }
         let (meta, known) = self.content(request).await?;
         let checked = check(request, &meta, &known, policy.active_content.contains(&request.store))?;
-        self.seal(&asker, ttl, &meta, &known, checked)
+        let (minted, record) = self.seal(&asker, ttl, &meta, &known, checked)?;
+        // Before the answer: whoever mints faster than the catalog writes is slowed down by it, and no mint goes unrecorded.
+        self.parts.catalog.record_mint(record).await;
+        Ok(minted)
     }
 
-    /// Where the object lies now, and what its content is.
+    /// Where the object lies now, and what its content is. What is slow anyway waits in a box, so that a mint that is not takes little memory.
     async fn content(&self, request: &MintRequest) -> Result<(Arc<ObjectMeta>, Arc<Known>), MintError> {
         let stores = self.parts.stores.keep();
         let store = stores.get(&request.store).ok_or_else(|| MintError::NoSuchStore(request.store.clone()))?;
@@ -131,15 +137,30 @@ impl Inner {
         let id = ObjectId { store: request.store.clone(), key: request.key.clone(), version: meta.version.clone() };
         let known = match self.parts.known.recall(&id).await {
             Some(known) => known,
-            None => self.first_read(store, &id, meta.length).await?,
+            None => Box::pin(self.first_read(store, &id, meta.length)).await?,
         };
         Ok((meta, known))
     }
 
     async fn locate(&self, store: &Arc<dyn Origin>, request: &MintRequest) -> Result<Arc<ObjectMeta>, MintError> {
         let object = (request.store.clone(), request.key.clone());
-        let ask = async { store.head(&request.key).await.map(Arc::new) };
-        self.heads.try_get_with(object, ask).await.map_err(|error| (*error).clone().into())
+        match self.heads.get(&object).await {
+            Some(meta) => Ok(meta),
+            None => Box::pin(self.ask_store(store, object)).await,
+        }
+    }
+
+    async fn ask_store(&self, store: &Arc<dyn Origin>, object: Located) -> Result<Arc<ObjectMeta>, MintError> {
+        let (heads, store) = (self.heads.clone(), Arc::clone(store));
+        // A task of its own, because moka panics in those who wait when too many of those who asked before them are gone.
+        let asked = tokio::spawn(async move {
+            let key = object.1.clone();
+            heads.try_get_with(object, async { store.head(&key).await.map(Arc::new) }).await
+        });
+        match asked.await {
+            Ok(said) => said.map_err(|error| OriginError::clone(&error).into()),
+            Err(_) => Err(MintError::GivenUp),
+        }
     }
 
     async fn first_read(&self, store: &Arc<dyn Origin>, id: &ObjectId, length: u64) -> Result<Arc<Known>, MintError> {
@@ -162,7 +183,7 @@ impl Inner {
         meta: &ObjectMeta,
         known: &Known,
         checked: Checked,
-    ) -> Result<Minted, MintError> {
+    ) -> Result<(Minted, MintRecord), MintError> {
         let now = self.parts.clock.now();
         let validity = self.parts.bounds.validity(now, ttl);
         let mut grant = grant(asker, validity, meta, known, &checked);
@@ -177,8 +198,7 @@ impl Inner {
         let mut warnings = checked.warnings;
         warnings.extend(length_warning(&link));
         let record = mint_record(asker.request, &link, key, &grant, checked.header, now);
-        self.parts.catalog.record_mint(record);
-        Ok(Minted { link, grant, sha256: known.sha256, header: checked.header, warnings })
+        Ok((Minted { link, grant, sha256: known.sha256, header: checked.header, warnings }, record))
     }
 
     /// Seals the grant; if that would repeat a link that was revoked, seals another one in its place.

@@ -93,7 +93,7 @@ impl Ops {
     fn refresh(&self) {
         let metrics = &self.parts.metrics;
         let catalog = self.parts.catalog.counters();
-        metrics.catalog_write_lag(catalog.last_lag);
+        metrics.catalog_write_lag(catalog.lag);
         let told = self.lost.fetch_max(catalog.dropped, Ordering::Relaxed);
         metrics.fetch_records_dropped(catalog.dropped.saturating_sub(told));
         self.stores_told.add(&self.parts.store_counters, metrics);

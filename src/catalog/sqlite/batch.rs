@@ -1,40 +1,37 @@
 //! Queued records on their way into the tables.
 //!
 //! A statement costs a round trip to the connection's thread and back, which takes longer than the row: mints and fetches go
-//! in [`ROWS`] at a time. Objects and manifests are few, so each has its own.
+//! in many at a time, in pieces of few lengths. Objects and manifests are few, so each has its own.
 
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::super::queue::{ManifestRecord, Record};
-use super::super::record::{FetchRecord, KnownObject, MintRecord};
+use super::super::mints::QueuedMint;
+use super::super::queue::{Batch, ManifestRecord, Record};
+use super::super::record::{FetchRecord, KnownObject};
 use super::{int, queries};
 use crate::catalog::CatalogError;
 use crate::value::{FileName, UnixTime};
 
-/// Inserts all `records`, each kind in its order.
-pub(super) async fn insert(
-    tx: &mut SqliteConnection,
-    records: impl Iterator<Item = &Record>,
-) -> Result<(), CatalogError> {
-    let (mut mints, mut fetches) = (Vec::new(), Vec::new());
-    for record in records {
-        match record {
+/// Inserts all of `batch`, each kind in its order.
+pub(super) async fn insert(tx: &mut SqliteConnection, batch: &Batch) -> Result<(), CatalogError> {
+    let mut fetches = Vec::new();
+    for queued in &batch.records {
+        match &queued.record {
             Record::Object(object) => insert_object(tx, object).await?,
             Record::Manifest(manifest) => insert_manifest(tx, manifest).await?,
-            Record::Mint(mint) => mints.push(&**mint),
             Record::Fetch(fetch) => fetches.push(&**fetch),
         }
     }
-    for rows in mints.chunks(ROWS) {
+    for rows in pieces(&batch.mints) {
         insert_mints(tx, rows).await?;
     }
-    for rows in fetches.chunks(ROWS) {
+    for rows in pieces(&fetches) {
         insert_fetches(tx, rows).await?;
     }
     Ok(())
 }
 
-async fn insert_object(tx: &mut SqliteConnection, object: &KnownObject) -> Result<(), CatalogError> {
+pub(super) async fn insert_object(tx: &mut SqliteConnection, object: &KnownObject) -> Result<(), CatalogError> {
     let query = sqlx::query(queries::REMEMBER)
         .bind(object.store.as_str())
         .bind(object.key.as_str())
@@ -55,9 +52,10 @@ async fn insert_manifest(tx: &mut SqliteConnection, manifest: &ManifestRecord) -
     Ok(())
 }
 
-async fn insert_mints(tx: &mut SqliteConnection, mints: &[&MintRecord]) -> Result<(), CatalogError> {
+async fn insert_mints(tx: &mut SqliteConnection, mints: &[QueuedMint]) -> Result<(), CatalogError> {
     let mut insert = QueryBuilder::<Sqlite>::new(queries::MINTS);
-    insert.push_values(mints, |mut row, mint| {
+    insert.push_values(mints, |mut row, queued| {
+        let mint = &queued.record;
         row.push_bind(&mint.id)
             .push_bind(mint.store.as_str())
             .push_bind(mint.key.as_str())
@@ -77,7 +75,8 @@ async fn insert_mints(tx: &mut SqliteConnection, mints: &[&MintRecord]) -> Resul
             .push_bind(mint.unique)
             .push_bind(&mint.key_id)
             .push_bind(secs(mint.minted_at))
-            .push_bind(secs(mint.minted_at));
+            .push_bind(queued.mints)
+            .push_bind(secs(queued.last_minted_at));
     });
     insert.push(queries::MINT_AGAIN).build().execute(tx).await?;
     Ok(())
@@ -110,5 +109,28 @@ fn secs(time: UnixTime) -> i64 {
     int(time.as_secs())
 }
 
-/// Rows in one statement.
-const ROWS: usize = 32;
+/// Cuts `rows` into pieces, longest first. Each length is a statement of its own, which is prepared once and kept.
+fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let (piece, rest) = PIECES.into_iter().find_map(|length| rows.split_at_checked(length))?;
+        rows = rest;
+        Some(piece)
+    })
+}
+
+/// Rows in one statement. SQLite takes 32,766 values in one, and the widest row has 21.
+const PIECES: [usize; 3] = [64, 8, 1];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_all_rows_in_order_and_of_few_lengths() {
+        for count in [0, 1, 7, 8, 63, 64, 65, 200, 2048] {
+            let rows: Vec<_> = (0..count).collect();
+            assert_eq!(pieces(&rows).flatten().copied().collect::<Vec<_>>(), rows);
+            assert!(pieces(&rows).all(|piece| PIECES.contains(&piece.len())), "{count}");
+        }
+    }
+}

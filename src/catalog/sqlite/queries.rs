@@ -25,13 +25,13 @@ pub(super) const MANIFEST: &str = "SELECT manifest FROM manifests WHERE fingerpr
 /// `VALUES` and its rows follow, then [`MINT_AGAIN`].
 pub(super) const MINTS: &str = "
     INSERT INTO links (id, store, object_key, version, fingerprint, length, last_modified, client, reference, issued, expires,
-        media_type, name, profile, cache, header, is_unique, key_id, minted_at, last_minted_at) ";
+        media_type, name, profile, cache, header, is_unique, key_id, minted_at, mints, last_minted_at) ";
 
 /// The same link minted again is counted; its grant is the same by construction, only the reference may differ.
 pub(super) const MINT_AGAIN: &str = "
     ON CONFLICT (id) DO UPDATE SET
-        mints = mints + 1,
-        last_minted_at = max(last_minted_at, excluded.minted_at),
+        mints = mints + excluded.mints,
+        last_minted_at = max(last_minted_at, excluded.last_minted_at),
         reference = coalesce(excluded.reference, reference)";
 
 pub(super) const LINK: &str = "

@@ -6,8 +6,8 @@
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::super::queue::{Cutoffs, Record};
-use super::super::record::{NewRevocation, Pruned, RevocationRecord};
+use super::super::queue::{Batch, Cutoffs};
+use super::super::record::{KnownObject, NewRevocation, Pruned, RevocationRecord};
 use super::place::{Identity, Place};
 use super::read::revocation;
 use super::{batch, int, queries};
@@ -33,12 +33,13 @@ impl Writer {
         Ok(Self { place, opened, options, connection: Some(connection) })
     }
 
-    /// Commits all `records` or none.
-    pub(in crate::catalog) async fn write(
-        &mut self,
-        records: impl Iterator<Item = &Record> + Send,
-    ) -> Result<(), CatalogError> {
-        self.change(async |tx| batch::insert(tx, records).await).await
+    /// Commits all of `batch` or nothing.
+    pub(in crate::catalog) async fn write(&mut self, batch: &Batch) -> Result<(), CatalogError> {
+        self.change(async |tx| batch::insert(tx, batch).await).await
+    }
+
+    pub(in crate::catalog) async fn remember(&mut self, object: &KnownObject) -> Result<(), CatalogError> {
+        self.change(async |tx| batch::insert_object(tx, object).await).await
     }
 
     pub(in crate::catalog) async fn forget(
