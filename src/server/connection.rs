@@ -7,9 +7,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use http::header::CONNECTION;
@@ -18,13 +19,13 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, Service, service_fn};
-use hyper_util::rt::TokioTimer;
 use tokio::net::TcpStream;
 use tokio::time::{sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::drain::Drain;
 use super::fair::Fair;
+use super::head_clock::HeadClock;
 use super::lane::Lane;
 use super::serve::{BoxError, ConnectionLimits, PeerInfo, Place};
 use crate::arena::Arena;
@@ -119,7 +120,8 @@ impl Connection {
             let io = Fair::new(lane, protocol.write_budget);
             let leaving = Arc::new(AtomicBool::new(false));
             let service = watched(make(PeerInfo { peer, local, cut: cut.clone() }), Arc::clone(&leaving));
-            self.talk(protocol.http.serve_connection(io, service), &leaving).await
+            let (mut http, clock) = (protocol.http, HeadClock::new(protocol.header_read_timeout));
+            self.talk(http.timer(clock.clone()).serve_connection(io, service), &clock, &leaving).await
         };
         let ending = tokio::select! {
             biased;
@@ -135,7 +137,12 @@ impl Connection {
     }
 
     /// Drives the connection, and takes it through the steps of the drain.
-    async fn talk<I, S, B>(&self, connection: http1::Connection<I, S>, leaving: &AtomicBool) -> Ending
+    async fn talk<I, S, B>(
+        &self,
+        connection: http1::Connection<I, S>,
+        clock: &HeadClock,
+        leaving: &AtomicBool,
+    ) -> Ending
     where
         I: hyper::rt::Read + hyper::rt::Write + Unpin,
         S: HttpService<Incoming, ResBody = B>,
@@ -145,16 +152,18 @@ impl Connection {
     {
         let mut connection = pin!(connection);
         let schedule = tokio::select! {
-            result = connection.as_mut() => return Ending::of(result),
+            biased;
+            result = in_time(connection.as_mut(), clock) => return Ending::of(result),
             schedule = self.drain.schedule() => schedule,
         };
         leaving.store(true, Ordering::Relaxed);
         tokio::select! {
-            result = connection.as_mut() => return Ending::of(result),
+            biased;
+            result = in_time(connection.as_mut(), clock) => return Ending::of(result),
             () = sleep_until(schedule.close_idle) => {}
         }
         connection.as_mut().graceful_shutdown();
-        timeout_at(schedule.cut, connection).await.map_or(Ending::Cut, Ending::of)
+        timeout_at(schedule.cut, in_time(connection, clock)).await.map_or(Ending::Cut, Ending::of)
     }
 }
 
@@ -164,10 +173,22 @@ impl Drop for Connection {
     }
 }
 
+/// Drives the connection to its end, and has it look again when a head is late.
+async fn in_time<C: Future + ?Sized>(mut connection: Pin<&mut C>, clock: &HeadClock) -> C::Output {
+    loop {
+        tokio::select! {
+            biased;
+            result = connection.as_mut() => return result,
+            () = clock.late() => {}
+        }
+    }
+}
+
 /// How a connection is to be spoken with.
 #[derive(Clone)]
 pub(super) struct Protocol {
     http: http1::Builder,
+    header_read_timeout: Duration,
     write_budget: u64,
     arena: Option<Arena>,
 }
@@ -176,7 +197,6 @@ pub(super) struct Protocol {
 pub(super) fn protocol(limits: &ConnectionLimits, arena: Option<&Arena>) -> Protocol {
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
         .header_read_timeout(limits.header_read_timeout)
         .max_header_size(limits.head_bytes)
         .keep_alive(true)
@@ -184,7 +204,12 @@ pub(super) fn protocol(limits: &ConnectionLimits, arena: Option<&Arena>) -> Prot
     if limits.max_headers != HYPERS_MAX_HEADERS {
         builder.max_headers(limits.max_headers);
     }
-    Protocol { http: builder, write_budget: limits.write_budget, arena: arena.cloned() }
+    Protocol {
+        http: builder,
+        header_read_timeout: limits.header_read_timeout,
+        write_budget: limits.write_budget,
+        arena: arena.cloned(),
+    }
 }
 
 /// Prepares an accepted socket, and gives our end's address.
@@ -225,9 +250,7 @@ const HYPERS_MAX_HEADERS: usize = 100;
 mod tests {
     use std::convert::Infallible;
     use std::future::pending;
-    use std::pin::Pin;
     use std::sync::Mutex;
-    use std::time::Duration;
 
     use bytes::Bytes;
     use futures_util::{Stream, StreamExt, stream};
