@@ -23,7 +23,7 @@ pub(super) struct Mints {
     room: Semaphore,
     room_bytes: usize,
     room_wait: Duration,
-    /// How many of them make a batch.
+    /// How many of them are enough for a batch.
     batch: usize,
     news: Notify,
     stuck: AtomicBool,
@@ -47,6 +47,8 @@ struct Line {
     /// Under which number each link stands in the line; the first one has the number `taken`.
     numbers: HashMap<String, usize>,
     taken: usize,
+    /// Whether the writer was told that there are enough.
+    told: bool,
     closed: bool,
 }
 
@@ -102,15 +104,27 @@ impl Mints {
         line.numbers.insert(record.id.clone(), number);
         let last_minted_at = record.minted_at;
         line.mints.push_back(QueuedMint { record, mints: 1, last_minted_at, since: Instant::now(), weight });
-        let length = line.mints.len();
+        let is_first = line.mints.len() == 1;
+        let enough = self.are_enough(&line);
+        // Once is enough, and the lock sees to it that it is once.
+        let is_news = is_first || enough && !std::mem::replace(&mut line.told, true);
         drop(line);
-        if length == 1 || length == self.batch {
+        if is_news {
             self.news.notify_one();
         }
         true
     }
 
-    /// Returns when there may be a first one in the line, or enough for a batch.
+    /// Whether what waits should wait no longer: it is enough for a batch, or takes half of the room.
+    pub(super) fn is_due(&self) -> bool {
+        self.are_enough(&self.lock())
+    }
+
+    fn are_enough(&self, line: &Line) -> bool {
+        line.mints.len() >= self.batch || !line.mints.is_empty() && self.bytes() >= self.room_bytes / 2
+    }
+
+    /// Returns when there may be a first one in the line, or enough of them.
     pub(super) async fn news(&self) {
         self.news.notified().await;
     }
@@ -121,6 +135,7 @@ impl Mints {
         let count = most.min(line.mints.len());
         let taken: Vec<_> = line.mints.drain(..count).collect();
         line.taken += count;
+        line.told = false;
         for mint in &taken {
             line.numbers.remove(&mint.record.id);
         }

@@ -95,7 +95,7 @@ impl WriterTask {
             return;
         }
         let oldest = self.batch.oldest().into_iter().chain(self.inbox.mints.oldest()).min();
-        let is_full = self.batch.records.len() >= self.most() || self.inbox.mints.len() >= self.most();
+        let is_full = self.batch.records.len() >= self.most() || self.inbox.mints.is_due();
         let wait = if is_full { Duration::ZERO } else { self.settings.batch_wait };
         self.due = oldest.map(|oldest| oldest + wait);
         self.tally.gathers(oldest);

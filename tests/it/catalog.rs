@@ -305,6 +305,28 @@ async fn a_link_minted_again_is_counted_once_per_mint() {
 }
 
 #[tokio::test]
+async fn equal_mints_that_wait_are_one_row_and_take_the_room_of_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let catalog = open(&dir).await;
+    for round in 1..=2 {
+        for n in 0..1000 {
+            let reference = (n % 10 == 7).then(|| format!("campaign-{n}"));
+            catalog.record_mint(MintRecord { reference, minted_at: at(NOW + n), ..mint("lnk_a") }).await;
+            assert!(catalog.counters().waiting_bytes < 2000, "{:?}", catalog.counters());
+        }
+        catalog.record_mint(mint("lnk_b")).await;
+        catalog.flush().await.unwrap();
+        let link = catalog.link("lnk_a").await.unwrap().unwrap();
+        assert_eq!((link.mints, link.last_minted_at, link.mint.minted_at), (round * 1000, at(NOW + 999), at(NOW)));
+        assert_eq!(link.mint.reference.as_deref(), Some("campaign-997"), "the newest that was given");
+        assert_eq!(catalog.link("lnk_b").await.unwrap().unwrap().mints, round);
+        let counters = catalog.counters();
+        assert_eq!((counters.queued, counters.written, counters.waiting_bytes), (round * 1001, round * 1001, 0));
+    }
+    assert_eq!(count(&file(&dir), "links").await, 2);
+}
+
+#[tokio::test]
 async fn other_content_under_one_version_is_first_seen_when_it_changed() {
     let dir = tempfile::tempdir().unwrap();
     let catalog = open(&dir).await;
@@ -458,6 +480,113 @@ async fn a_full_queue_drops_counts_and_never_waits() {
     assert_eq!((catalog.counters().queued, catalog.counters().dropped), (2, 3), "a manifest's bytes are bytes too");
     catalog.flush().await.unwrap();
     assert_eq!((catalog.counters().written, catalog.counters().waiting_bytes), (2, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mints_wait_for_a_slow_database_and_none_goes_unrecorded() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = CatalogSettings { mint_bytes: 100_000, mint_wait: Duration::from_mins(1), ..settings(&dir) };
+    let catalog = Catalog::open(&small, clock()).await.unwrap();
+    let mut other = stranger(&file(&dir)).await;
+    let lock = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let began = Instant::now();
+    let minters: Vec<_> = (0..20)
+        .map(|minter| {
+            let catalog = catalog.clone();
+            tokio::spawn(async move {
+                for n in 0..100 {
+                    catalog.record_mint(mint(&format!("lnk_{minter}_{n}"))).await;
+                }
+            })
+        })
+        .collect();
+    // SQLite waits five seconds for the lock, so all this time the database is slow, and nobody knows that it is stuck.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let counters = catalog.counters();
+    assert!(counters.queued < 200 && counters.waiting_bytes <= 100_000, "what waits is bounded: {counters:?}");
+    assert_eq!((counters.written, counters.dropped, counters.failures), (0, 0, 0));
+    assert!(counters.lag >= Duration::from_millis(1500), "a writer that stands still shows: {counters:?}");
+    catalog.record_fetch(fetch("lnk_a", 1));
+    assert_eq!(catalog.counters().dropped, 0, "other records have room of their own");
+
+    lock.rollback().await.unwrap();
+    for minter in minters {
+        minter.await.unwrap();
+    }
+    catalog.flush().await.unwrap();
+    let counters = catalog.counters();
+    assert_eq!((counters.queued, counters.written, counters.dropped, counters.waiting_bytes), (2001, 2001, 0, 0));
+    assert!(counters.lag < began.elapsed(), "{counters:?}");
+    assert_eq!(count(&file(&dir), "links").await, 2000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stuck_database_is_waited_for_once_and_then_by_nobody() {
+    let wait = Duration::from_millis(300);
+    // It is found to be stuck by the wait of a mint, or by the failure of a commit, whichever comes first.
+    for (mint_wait, busy_timeout) in [(wait, Duration::from_mins(1)), (Duration::from_mins(1), wait)] {
+        let dir = tempfile::tempdir().unwrap();
+        let small = CatalogSettings { mint_bytes: 20_000, mint_wait, busy_timeout, attempts: 1000, ..settings(&dir) };
+        let catalog = Catalog::open(&small, clock()).await.unwrap();
+        let mut other = stranger(&file(&dir)).await;
+        let lock = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let (mut began, mut most) = (Instant::now(), 0);
+        while catalog.counters().failures == 0 && catalog.counters().dropped == 0 {
+            assert!(began.elapsed() < Duration::from_secs(20), "{:?}", catalog.counters());
+            // Room for some, and one that waits; in the second case for a commit's failure, which is told to the next.
+            let late = catalog.record_mint(mint(&format!("lnk_{most}")));
+            let _ = tokio::time::timeout(Duration::from_secs(2), late).await;
+            most += 1;
+        }
+        let before = catalog.counters();
+        began = Instant::now();
+        for n in 0..200 {
+            catalog.record_mint(mint(&format!("lnk_late_{n}"))).await;
+        }
+        let counters = catalog.counters();
+        assert!(began.elapsed() < wait, "nobody waits for what is known to be stuck: {:?}", began.elapsed());
+        assert!(counters.dropped >= before.dropped + 150, "what is lost is counted: {counters:?}");
+        assert_eq!(counters.queued + counters.dropped, before.queued + before.dropped + 200);
+        assert!(counters.waiting_bytes <= 20_000, "{counters:?}");
+
+        lock.rollback().await.unwrap();
+        while catalog.flush().await.is_err() {
+            assert!(began.elapsed() < Duration::from_secs(20));
+        }
+        for n in 0..200 {
+            catalog.record_mint(mint(&format!("lnk_new_{n}"))).await;
+        }
+        catalog.flush().await.unwrap();
+        let after = catalog.counters();
+        assert_eq!((after.dropped, after.waiting_bytes), (counters.dropped, 0), "it is waited for again");
+        assert_eq!(after.written, counters.queued + 200);
+    }
+}
+
+#[tokio::test]
+async fn closing_ends_the_wait_for_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = CatalogSettings { mint_bytes: 1, mint_wait: Duration::from_mins(1), ..settings(&dir) };
+    let catalog = Catalog::open(&small, clock()).await.unwrap();
+    catalog.record_mint(mint("lnk_a")).await;
+    let late = tokio::spawn(catalog.record_mint(mint("lnk_b")));
+    catalog.close().await.unwrap();
+    late.await.unwrap();
+    let counters = catalog.counters();
+    assert_eq!((counters.written + counters.dropped, counters.waiting_bytes), (2, 0), "{counters:?}");
+    assert!(counters.written >= 1, "what is larger than the room has it alone");
+}
+
+#[tokio::test]
+async fn other_records_keep_no_mint_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let catalog = Catalog::open(&CatalogSettings { batch_records: 4, ..settings(&dir) }, clock()).await.unwrap();
+    (0..4000).for_each(|n| catalog.record_fetch(fetch("lnk_a", n)));
+    catalog.record_mint(mint("lnk_a")).await;
+    while catalog.link("lnk_a").await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert!(catalog.counters().written < 2000, "{:?}", catalog.counters());
 }
 
 #[tokio::test]

@@ -23,6 +23,8 @@ use hallpass::origin::{
 use hallpass::telemetry::Metrics;
 use hallpass::value::{ByteSpan, Clock, Live, ObjectKey, ObjectVersion, UnixTime};
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -92,11 +94,18 @@ struct Wishes {
     fresh_for: Duration,
     mint_timeout: Duration,
     held_back: bool,
+    /// The limits of the catalog at this URL.
+    catalog: fn(String) -> CatalogSettings,
 }
 
 impl Default for Wishes {
     fn default() -> Self {
-        Self { fresh_for: Duration::from_millis(1), mint_timeout: Duration::from_secs(10), held_back: false }
+        Self {
+            fresh_for: Duration::from_millis(1),
+            mint_timeout: Duration::from_secs(10),
+            held_back: false,
+            catalog: CatalogSettings::new,
+        }
     }
 }
 
@@ -130,7 +139,7 @@ impl House {
         let both = [("media", Arc::clone(&media) as Arc<dyn Origin>), ("private", private)];
         let stores: Stores = both.into_iter().map(|(name, store)| (name.parse().unwrap(), store)).collect();
         let url = format!("sqlite://{}", folder.path().join("catalog.db").display());
-        let catalog = Catalog::open(&CatalogSettings::new(url), clock.clone()).await.unwrap();
+        let catalog = Catalog::open(&(wishes.catalog)(url), clock.clone()).await.unwrap();
         let (keys, settings): (HashMap<_, _>, Vec<_>) = CLIENTS.into_iter().map(client).unzip();
         let profiles: Profiles = [("meta".parse().unwrap(), Profile::meta())].into_iter().collect();
         let profiles = Live::new(profiles);
@@ -456,6 +465,90 @@ async fn a_slow_first_read_goes_on_and_the_next_mint_finds_it_done() {
 }
 
 // ---- batches ----------------------------------------------------------------------------------------------------------------------
+
+/// Four clients mint flat out, each `rounds` times: one link, and a batch of a hundred links unlike every other.
+async fn flat_out(house: &Arc<House>, rounds: usize) -> usize {
+    let unique = json!({"store": "media", "key": "promo/a.jpg", "unique": true});
+    let batch = json!({"links": vec![unique; 100]});
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let (house, batch) = (Arc::clone(house), batch.clone());
+            tokio::spawn(async move {
+                let mut links = 0;
+                for _ in 0..rounds {
+                    house.link().await;
+                    let answer = house.ask("billing", "POST", "/v1/links/batch", Some(&batch)).await.json();
+                    links +=
+                        1 + answer["links"].as_array().unwrap().iter().filter(|link| link["id"].is_string()).count();
+                }
+                links
+            })
+        })
+        .collect();
+    let mut links = 0;
+    for client in clients {
+        links += client.await.unwrap();
+    }
+    links
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flat_out_minting_is_slowed_down_by_the_catalog_and_recorded_to_the_last_link() {
+    let limits = |url| CatalogSettings { mint_bytes: 20_000, ..CatalogSettings::new(url) };
+    let house = Arc::new(House::open_with(Wishes { catalog: limits, ..Wishes::default() }).await);
+    house.link().await;
+    let most = Arc::new(AtomicUsize::new(0));
+    let watch = tokio::spawn({
+        let (catalog, most) = (house.catalog.clone(), Arc::clone(&most));
+        async move {
+            loop {
+                let waiting = usize::try_from(catalog.counters().waiting_bytes).unwrap();
+                most.fetch_max(waiting, Ordering::SeqCst);
+                assert!(catalog.counters().lag < Duration::from_secs(5), "{:?}", catalog.counters());
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+    });
+    let links = flat_out(&house, 10).await;
+    assert_eq!(links, 4040, "each was answered with its link");
+    assert!(!watch.is_finished(), "the lag is bounded");
+    watch.abort();
+    house.catalog.flush().await.unwrap();
+    let counters = house.catalog.counters();
+    // One more is what the first mint learned of the object.
+    assert_eq!((counters.queued, counters.written, counters.dropped), (4042, 4042, 0));
+    // Beside the mints only the object itself was written down.
+    assert!((10_000..=22_000).contains(&most.load(Ordering::SeqCst)), "{most:?}");
+    let database = SqliteConnectOptions::new().filename(house.folder.path().join("catalog.db"));
+    let mut database = database.connect().await.unwrap();
+    let (rows, mints): (i64, i64) =
+        sqlx::query_as("SELECT count(*), sum(mints) FROM links").fetch_one(&mut database).await.unwrap();
+    assert_eq!((rows, mints), (4001, 4041));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stuck_catalog_costs_records_and_no_link() {
+    let limits = |url| CatalogSettings {
+        mint_bytes: 20_000,
+        mint_wait: Duration::from_millis(300),
+        busy_timeout: Duration::from_mins(1),
+        ..CatalogSettings::new(url)
+    };
+    let house = Arc::new(House::open_with(Wishes { catalog: limits, ..Wishes::default() }).await);
+    house.link().await;
+    house.catalog.flush().await.unwrap();
+    let database = SqliteConnectOptions::new().filename(house.folder.path().join("catalog.db"));
+    let mut database = database.connect().await.unwrap();
+    let lock = database.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let began = std::time::Instant::now();
+    assert_eq!(flat_out(&house, 3).await, 1212, "each was answered with its link");
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(house.catalog.counters().dropped > 1000, "{:?}", house.catalog.counters());
+    lock.rollback().await.unwrap();
+    house.catalog.flush().await.unwrap();
+    let counters = house.catalog.counters();
+    assert_eq!((counters.queued, counters.written + counters.dropped), (counters.written, 1214));
+}
 
 #[tokio::test]
 async fn a_batch_answers_in_order_and_one_bad_item_spoils_none() {
