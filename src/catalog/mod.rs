@@ -8,6 +8,7 @@
 //!
 //! May import `value` only. The SQL of a backend lives in that backend's folder; PostgreSQL will come as a second one.
 
+mod batch;
 mod error;
 mod handle;
 mod mints;

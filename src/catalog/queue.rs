@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::CatalogError;
-use super::mints::QueuedMint;
+use super::batch::Batch;
 use super::record::{FetchRecord, KnownObject, NewRevocation, Pruned, RevocationRecord};
 use crate::value::{ClientName, Fingerprint, ObjectKey, ObjectVersion, StoreName, UnixTime};
 
-/// What became of the records so far. `queued` = written + given up + waiting. Each mint is one, also where many made one row.
+/// What became of the records so far. `queued` = written + given up + waiting. Each mint and each fetch is one, also where many made one row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CatalogCounters {
     /// Records that found room in the queue.
@@ -47,6 +47,14 @@ pub(super) struct ManifestRecord {
 }
 
 impl Record {
+    /// How many records it stands for.
+    pub(super) fn count(&self) -> u64 {
+        match self {
+            Self::Object(_) | Self::Manifest(_) => 1,
+            Self::Fetch(fetch) => fetch.times,
+        }
+    }
+
     /// About how many bytes it holds; the fixed part stands for the fields whose types bound them.
     fn weight(&self) -> usize {
         FIXED_BYTES
@@ -64,35 +72,6 @@ pub(super) struct Queued {
     pub(super) record: Record,
     pub(super) since: Instant,
     weight: usize,
-}
-
-/// What one transaction writes.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    pub(super) records: Vec<Queued>,
-    pub(super) mints: Vec<QueuedMint>,
-}
-
-impl Batch {
-    pub(super) const fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.mints.is_empty()
-    }
-
-    /// How many records it holds; a row may stand for several mints.
-    pub(super) fn count(&self) -> u64 {
-        self.records.len() as u64 + self.mints.iter().map(|mint| u64::from(mint.mints)).sum::<u64>()
-    }
-
-    /// Since when its oldest record waits.
-    pub(super) fn oldest(&self) -> Option<Instant> {
-        let (record, mint) = (self.records.first().map(|one| one.since), self.mints.first().map(|one| one.since));
-        record.into_iter().chain(mint).min()
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.records.clear();
-        self.mints.clear();
-    }
 }
 
 /// Where a job's answer goes.
@@ -195,6 +174,11 @@ impl Tally {
         self.lag_ms.store(u64::try_from(lag.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
         // Last, so that whoever sees these records counted sees their lag and their bytes too.
         self.written.fetch_add(batch.count(), Ordering::Release);
+    }
+
+    /// A record that waits needs no memory of its own any more.
+    pub(super) fn folded(&self, queued: &Queued) {
+        self.bytes.fetch_sub(queued.weight, Ordering::Relaxed);
     }
 
     pub(super) fn gave_up(&self, batch: &Batch) {

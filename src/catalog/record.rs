@@ -90,8 +90,10 @@ pub struct LinkRecord {
 pub struct FetchRecord {
     /// The link id, `lnk_...`.
     pub link_id: String,
-    /// When the request began, in milliseconds since the epoch.
+    /// When the request began, in milliseconds since the epoch; of several, the first.
     pub at_ms: u64,
+    /// How many fetches it stands for, which waited to be written together and differ in nothing but their times.
+    pub times: u64,
     /// The client's address.
     pub client_address: String,
     /// The `User-Agent` as it was sent.
@@ -112,9 +114,9 @@ pub struct FetchRecord {
     pub outcome: Cow<'static, str>,
     /// Body bytes that left.
     pub bytes: u64,
-    /// Milliseconds until the first body byte left; `None` when none did.
+    /// Milliseconds until the first body byte left, of several the longest; `None` when none did.
     pub first_byte_ms: Option<u64>,
-    /// Milliseconds until the end.
+    /// Milliseconds until the end; of several, the longest.
     pub duration_ms: u64,
     /// Whether all of the answer left.
     pub completed: bool,
@@ -203,6 +205,13 @@ impl MintRecord {
 }
 
 impl FetchRecord {
+    /// Stands for `later` too, which differs in nothing but its times.
+    pub(super) fn fold(&mut self, later: &Self) {
+        self.times = self.times.saturating_add(later.times);
+        self.first_byte_ms = self.first_byte_ms.max(later.first_byte_ms);
+        self.duration_ms = self.duration_ms.max(later.duration_ms);
+    }
+
     /// Cuts what strangers wrote: a long agent must cost neither memory nor 90 days of disk.
     pub(super) fn cut(&mut self) {
         cut(&mut self.link_id, MAX_FETCH_TEXT_BYTES);

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
+use super::batch::Batch;
 use super::mints::Mints;
-use super::queue::{Batch, Job, Queued, Tally};
+use super::queue::{Job, Queued, Tally};
 use super::sqlite::Writer;
 use super::{CatalogError, CatalogSettings};
 
@@ -23,6 +24,8 @@ pub(super) struct WriterTask {
     settings: CatalogSettings,
     tally: Arc<Tally>,
     inbox: Inbox,
+    /// Records that have just left the queue.
+    received: Vec<Queued>,
     /// The batch that is being gathered, or waits for another attempt.
     batch: Batch,
     /// When the batch is to be committed; `None` while it is empty and no mint waits.
@@ -51,7 +54,17 @@ enum Woken {
 
 impl WriterTask {
     pub(super) fn new(store: Writer, settings: CatalogSettings, tally: Arc<Tally>, inbox: Inbox) -> Self {
-        Self { store, settings, tally, inbox, batch: Batch::default(), due: None, failures: 0, failing: false }
+        Self {
+            store,
+            settings,
+            tally,
+            inbox,
+            received: Vec::new(),
+            batch: Batch::default(),
+            due: None,
+            failures: 0,
+            failing: false,
+        }
     }
 
     /// Works until it is closed, or until the last handle is dropped; both times what is queued is written first.
@@ -66,7 +79,10 @@ impl WriterTask {
                 }
                 Woken::Job(job) => self.serve(job).await,
                 Woken::Due => drop(self.commit().await),
-                Woken::Received => self.schedule(),
+                Woken::Received => {
+                    self.gather();
+                    self.schedule();
+                }
                 Woken::Abandoned => return drop(self.finish().await),
             }
         }
@@ -79,8 +95,17 @@ impl WriterTask {
             biased;
             job = self.inbox.jobs.recv() => job.map_or(Woken::Abandoned, Woken::Job),
             () = tokio::time::sleep_until(due.into()), if self.due.is_some() => Woken::Due,
-            _ = self.inbox.records.recv_many(&mut self.batch.records, room), if room > 0 => Woken::Received,
+            _ = self.inbox.records.recv_many(&mut self.received, room), if room > 0 => Woken::Received,
             () = self.inbox.mints.news() => Woken::Received,
+        }
+    }
+
+    /// Takes what was received into the batch.
+    fn gather(&mut self) {
+        for queued in self.received.drain(..) {
+            if let Some(folded) = self.batch.add(queued) {
+                self.tally.folded(&folded);
+            }
         }
     }
 
@@ -133,7 +158,8 @@ impl WriterTask {
         loop {
             let most = records.min(self.most().saturating_sub(self.batch.records.len()));
             if most > 0 {
-                records -= self.inbox.records.recv_many(&mut self.batch.records, most).await;
+                records -= self.inbox.records.recv_many(&mut self.received, most).await;
+                self.gather();
             }
             self.take_mints();
             mints = mints.saturating_sub(self.batch.mints.len());
@@ -220,9 +246,9 @@ impl WriterTask {
                 self.give_up();
             }
             self.take_mints();
-            if self.inbox.records.recv_many(&mut self.batch.records, self.settings.batch_records).await == 0
-                && self.batch.is_empty()
-            {
+            let received = self.inbox.records.recv_many(&mut self.received, self.settings.batch_records).await;
+            self.gather();
+            if received == 0 && self.batch.is_empty() {
                 break;
             }
         }

@@ -157,6 +157,7 @@ impl Account {
         self.parts.catalog.record_fetch(FetchRecord {
             link_id: link.to_string(),
             at_ms: self.at_ms,
+            times: 1,
             client_address: self.client.to_string(),
             agent: self.agent.as_ref().map(|agent| agent.as_str().to_owned()).unwrap_or_default(),
             agent_class: verdict.map_or("", |verdict| verdict.agent.as_str()).into(),

@@ -762,6 +762,7 @@ fn fetch_of(id: &str) -> FetchRecord {
     FetchRecord {
         link_id: id.to_owned(),
         at_ms: 1_795_255_300_000,
+        times: 1,
         client_address: "31.13.64.1".into(),
         agent: "facebookexternalhit/1.1".into(),
         agent_class: "meta".into(),

@@ -5,8 +5,9 @@
 
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
+use super::super::batch::Batch;
 use super::super::mints::QueuedMint;
-use super::super::queue::{Batch, ManifestRecord, Record};
+use super::super::queue::{ManifestRecord, Record};
 use super::super::record::{FetchRecord, KnownObject};
 use super::{int, queries};
 use crate::catalog::CatalogError;
@@ -99,7 +100,8 @@ async fn insert_fetches(tx: &mut SqliteConnection, fetches: &[&FetchRecord]) -> 
             .push_bind(int(fetch.bytes))
             .push_bind(fetch.first_byte_ms.map(int))
             .push_bind(int(fetch.duration_ms))
-            .push_bind(fetch.completed);
+            .push_bind(fetch.completed)
+            .push_bind(int(fetch.times));
     });
     insert.build().execute(tx).await?;
     Ok(())

@@ -42,11 +42,11 @@ pub(super) const LINK: &str = "
 /// `VALUES` and its rows follow.
 pub(super) const FETCHES: &str = "
     INSERT INTO fetches (link_id, at_ms, client_address, agent, agent_class, network_verdict, method, http_version, byte_range,
-        status, outcome, bytes, first_byte_ms, duration_ms, completed) ";
+        status, outcome, bytes, first_byte_ms, duration_ms, completed, times) ";
 
 pub(super) const FETCHES_OF: &str = "
     SELECT at_ms, client_address, agent, agent_class, network_verdict, method, http_version, byte_range, status, outcome, bytes,
-        first_byte_ms, duration_ms, completed
+        first_byte_ms, duration_ms, completed, times
     FROM fetches WHERE link_id = ?1 ORDER BY at_ms DESC, number DESC LIMIT ?2";
 
 /// The client's own one in force with the latest end; `?3` is now. Each client has its own, so that none can lift another's.
@@ -103,4 +103,5 @@ pub(super) const TABLES: &str = "SELECT count(*) FROM sqlite_schema";
 pub(super) const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
 /// The schema, step by step. A step that was released is never edited; the next one is appended.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+pub(super) const MIGRATIONS: &[&str] =
+    &[include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];

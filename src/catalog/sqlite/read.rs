@@ -126,6 +126,7 @@ fn fetch(id: &str, row: &SqliteRow) -> Result<FetchRecord, CatalogError> {
         first_byte_ms: maybe_number(row, "first_byte_ms")?,
         duration_ms: number(row, "duration_ms")?,
         completed: get(row, "completed")?,
+        times: number(row, "times")?,
     })
 }
 

@@ -6,7 +6,8 @@
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::super::queue::{Batch, Cutoffs};
+use super::super::batch::Batch;
+use super::super::queue::Cutoffs;
 use super::super::record::{KnownObject, NewRevocation, Pruned, RevocationRecord};
 use super::place::{Identity, Place};
 use super::read::revocation;
