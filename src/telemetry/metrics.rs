@@ -105,7 +105,7 @@ impl Metrics {
             ),
             access_records_dropped: book.enter("access_records_dropped", "Access log lines that were not written"),
             catalog_write_lag: book
-                .enter("catalog_write_lag_seconds", "How long the oldest record of the last written batch had waited"),
+                .enter("catalog_write_lag_seconds", "How long the oldest record of the last written batch had waited, or one that waits now, if that is longer"),
             first_byte: book.enter("first_byte_seconds", "Time from a request's head to the first byte of its answer"),
             profiles: ArcSwap::default(),
             registry: book.0,
@@ -195,7 +195,7 @@ impl Metrics {
         self.fetch_records_dropped.inc_by(records);
     }
 
-    /// Sets how long the oldest record of the catalog's last written batch had waited.
+    /// Sets how long the oldest record of the catalog's last written batch had waited, or one that waits now, if that is longer.
     pub fn catalog_write_lag(&self, lag: Duration) {
         self.catalog_write_lag.set(lag.as_secs_f64());
     }

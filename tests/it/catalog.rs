@@ -579,18 +579,6 @@ async fn closing_ends_the_wait_for_room() {
 }
 
 #[tokio::test]
-async fn other_records_keep_no_mint_waiting() {
-    let dir = tempfile::tempdir().unwrap();
-    let catalog = Catalog::open(&CatalogSettings { batch_records: 4, ..settings(&dir) }, clock()).await.unwrap();
-    (0..4000).for_each(|n| catalog.record_fetch(fetch("lnk_a", n)));
-    catalog.record_mint(mint("lnk_a")).await;
-    while catalog.link("lnk_a").await.unwrap().is_none() {
-        tokio::task::yield_now().await;
-    }
-    assert!(catalog.counters().written < 2000, "{:?}", catalog.counters());
-}
-
-#[tokio::test]
 async fn a_locked_database_delays_records_and_refuses_revocations_then_recovers() {
     let dir = tempfile::tempdir().unwrap();
     let quick = CatalogSettings {

@@ -15,7 +15,7 @@ use hallpass::config::{Action, ClientKey, ClientSettings};
 use hallpass::control::{self, Clients, ControlParts};
 use hallpass::fetcher::{Profile, Profiles};
 use hallpass::link::{Keyring, LinkBounds, Revocations, Seals};
-use hallpass::mint::{KnownObjects, MintPolicy, MintSettings, Minter, MinterParts, Revoker};
+use hallpass::mint::{KnownObjects, MintPolicy, MintRequest, MintSettings, Minter, MinterParts, Revoker};
 use hallpass::ops::{self, OpsParts, Readiness};
 use hallpass::origin::{
     ByteStream, LocalOrigin, LocalSettings, ObjectMeta, Origin, OriginError, StoreCounters, Stores,
@@ -44,6 +44,7 @@ struct Counting {
     heads: AtomicUsize,
     reads: AtomicUsize,
     gate: Semaphore,
+    head_gate: Semaphore,
 }
 
 impl Counting {
@@ -55,7 +56,11 @@ impl Counting {
 impl Origin for Counting {
     fn head<'a>(&'a self, key: &'a ObjectKey) -> BoxFuture<'a, Result<ObjectMeta, OriginError>> {
         self.heads.fetch_add(1, Ordering::SeqCst);
-        self.inner.head(key)
+        async move {
+            let _passed = self.head_gate.acquire().await;
+            self.inner.head(key).await
+        }
+        .boxed()
     }
 
     fn read<'a>(
@@ -84,6 +89,7 @@ struct House {
     keys: HashMap<&'static str, String>,
     clock: Clock,
     catalog: Catalog,
+    minter: Minter,
     media: Arc<Counting>,
     readiness: Readiness,
     profiles: Live<Profiles>,
@@ -134,6 +140,7 @@ impl House {
             heads: AtomicUsize::new(0),
             reads: AtomicUsize::new(0),
             gate: Semaphore::new(if wishes.held_back { 0 } else { 1000 }),
+            head_gate: Semaphore::new(1000),
         });
         let private: Arc<dyn Origin> = Arc::new(store(&folder, "private"));
         let both = [("media", Arc::clone(&media) as Arc<dyn Origin>), ("private", private)];
@@ -144,6 +151,7 @@ impl House {
         let profiles: Profiles = [("meta".parse().unwrap(), Profile::meta())].into_iter().collect();
         let profiles = Live::new(profiles);
         let (parts, metrics) = parts(&clock, &catalog, stores, &settings, &profiles, &wishes);
+        let minter = parts.minter.clone();
         let readiness = Readiness::new();
         let ops = OpsParts {
             cache: cache(&catalog, &metrics),
@@ -156,7 +164,7 @@ impl House {
             clock: clock.clone(),
         };
         let (control, ops) = (listen(control::router(parts)).await, listen(ops::router(ops)).await);
-        let house = Self { control, ops, keys, clock, catalog, media, readiness, profiles, folder };
+        let house = Self { control, ops, keys, clock, catalog, minter, media, readiness, profiles, folder };
         for (key, bytes) in
             [("promo/a.jpg", PHOTO), ("promo-secret/a.jpg", PHOTO), ("list.pdf", PAPER), ("tour.mp4", FILM)]
         {
@@ -465,6 +473,27 @@ async fn a_slow_first_read_goes_on_and_the_next_mint_finds_it_done() {
 }
 
 // ---- batches ----------------------------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn many_who_leave_while_a_store_is_asked_harm_nobody_who_stays() {
+    let house = House::open().await;
+    house.media.head_gate.forget_permits(1000);
+    let (store, key) = ("media".parse().unwrap(), "promo/a.jpg".parse().unwrap());
+    let (client, request) = ("billing".parse().unwrap(), MintRequest::new(store, key, "meta".parse().unwrap()));
+    let mut waiting: Vec<_> = (0..1000).map(|_| Box::pin(house.minter.mint(&client, &request))).collect();
+    for one in &mut waiting {
+        assert!(futures_util::poll!(one).is_pending());
+    }
+    let stays = waiting.pop().unwrap();
+    for mut one in waiting {
+        assert!(futures_util::poll!(&mut one).is_pending());
+        drop(one);
+        tokio::task::yield_now().await;
+    }
+    house.media.head_gate.add_permits(1000);
+    stays.await.unwrap();
+    assert_eq!(house.media.asked(), (1, 1));
+}
 
 /// Four clients mint flat out, each `rounds` times: one link, and a batch of a hundred links unlike every other.
 async fn flat_out(house: &Arc<House>, rounds: usize) -> usize {
