@@ -55,6 +55,7 @@ struct Line {
     /// Its request as far as it is written.
     written: usize,
     head: Vec<u8>,
+    kept: Vec<u8>,
 }
 
 enum State {
@@ -92,8 +93,8 @@ impl Fleet {
                 socket.set_nodelay(true)?;
                 socket.set_nonblocking(true)?;
                 epoll::add(&epoll, &socket, EventData::new_u64(lines.len() as u64), EventFlags::IN)?;
-                let (state, asked, head) = (State::Idle, Instant::now(), Vec::new());
-                lines.push(Line { socket, group, state, asked, sent: 0, written: 0, head });
+                let (state, asked, head, kept) = (State::Idle, Instant::now(), Vec::new(), Vec::new());
+                lines.push(Line { socket, group, state, asked, sent: 0, written: 0, head, kept });
             }
         }
         let (groups, came) = (groups.to_vec(), vec![Came::default(); groups.len()]);
@@ -132,6 +133,15 @@ impl Fleet {
             self.came[0].faults.push(format!("{late} connections had no whole answer after {} s", PATIENCE.as_secs()));
         }
         (self.take(), took)
+    }
+
+    /// How many answers that is, with parts of one counted where its length is known.
+    pub fn answers(&self, came: &[Came]) -> f64 {
+        let of = |(came, group): (&Came, &Group)| match &group.body {
+            Some(body) => came.bytes as f64 / body.len() as f64,
+            None => came.answers as f64,
+        };
+        came.iter().zip(&self.groups).map(of).sum()
     }
 
     fn take(&mut self) -> Vec<Came> {
@@ -260,12 +270,10 @@ impl Fleet {
             let Head { status, length, .. } = head;
             return self.broken(number, &format!("answered {status} with {length} bytes"));
         }
-        let compared = (number + line.sent).is_multiple_of(COMPARED);
+        let first_to_keep = group.body.is_none() && line.sent == 1;
+        let compared = first_to_keep || (number + line.sent).is_multiple_of(COMPARED);
         if self.counting && self.each.is_some() {
             self.came[line.group].firsts.push(line.asked.elapsed());
-        }
-        if group.body.is_none() && compared {
-            self.came[line.group].kept.clear();
         }
         line.state = State::Body { left: length, length, compared };
         self.body(number, begins, ends);
@@ -284,13 +292,16 @@ impl Fleet {
             match &self.groups[line.group].body {
                 Some(body) if body[at..at + piece.len()] != *piece => return self.broken(number, "wrong bytes"),
                 Some(_) => {}
-                None => came.kept.extend_from_slice(piece),
+                None => line.kept.extend_from_slice(piece),
             }
         }
         *left -= got;
         came.bytes += if self.counting { got } else { 0 };
         if *left > 0 {
             return;
+        }
+        if *compared && self.groups[line.group].body.is_none() {
+            came.kept = std::mem::take(&mut line.kept);
         }
         if self.counting {
             came.answers += 1;

@@ -32,6 +32,7 @@ mod process;
 mod report;
 mod rows;
 mod servers;
+mod steady;
 mod watch;
 mod world;
 
