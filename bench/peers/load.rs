@@ -37,8 +37,9 @@ pub struct Came {
     pub bytes: u64,
     /// How many bodies were compared.
     pub compared: u64,
-    /// From the sending of a request to the first byte of its answer's body, and to the last.
+    /// Where all ask once: from the moment at which the first of them may, to the first byte of each body.
     pub firsts: Vec<Duration>,
+    /// From the sending of a request to the last byte of its answer.
     pub lasts: Vec<Duration>,
     /// The body of the last answer that was kept because nothing says what it must be.
     pub kept: Vec<u8>,
@@ -81,6 +82,7 @@ pub struct Fleet {
     /// How many requests each connection may still send; none is all it can.
     each: Option<usize>,
     busy: usize,
+    begun: Instant,
 }
 
 impl Fleet {
@@ -98,7 +100,17 @@ impl Fleet {
             }
         }
         let (groups, came) = (groups.to_vec(), vec![Came::default(); groups.len()]);
-        Ok(Self { epoll, lines, groups, came, buffer: vec![0; PIECE], counting: false, each: None, busy: 0 })
+        Ok(Self {
+            epoll,
+            lines,
+            groups,
+            came,
+            buffer: vec![0; PIECE],
+            counting: false,
+            each: None,
+            busy: 0,
+            begun: Instant::now(),
+        })
     }
 
     /// Keeps every connection busy, counts for `measured` after `warm`, and gives what came within that time, which it tells too. At
@@ -119,14 +131,14 @@ impl Fleet {
         (self.take(), took)
     }
 
-    /// Lets every connection ask so many times, and waits for all of them.
+    /// Lets every connection ask so many times, and waits for all of them. For connections that have not asked before.
     pub fn each(&mut self, times: usize) -> (Vec<Came>, Duration) {
         self.counting = true;
         self.each = Some(times);
-        let begun = Instant::now();
+        self.begun = Instant::now();
         self.send_all();
-        self.turn(begun + PATIENCE);
-        let took = begun.elapsed();
+        self.turn(self.begun + PATIENCE);
+        let took = self.begun.elapsed();
         self.counting = false;
         let late = self.busy;
         if late > 0 {
@@ -270,10 +282,10 @@ impl Fleet {
             let Head { status, length, .. } = head;
             return self.broken(number, &format!("answered {status} with {length} bytes"));
         }
-        let first_to_keep = group.body.is_none() && line.sent == 1;
-        let compared = first_to_keep || (number + line.sent).is_multiple_of(COMPARED);
+        let of_few = group.connections < COMPARED && line.sent == 1;
+        let compared = of_few || (number + line.sent).is_multiple_of(COMPARED);
         if self.counting && self.each.is_some() {
-            self.came[line.group].firsts.push(line.asked.elapsed());
+            self.came[line.group].firsts.push(self.begun.elapsed());
         }
         line.state = State::Body { left: length, length, compared };
         self.body(number, begins, ends);

@@ -1,4 +1,5 @@
-//! Hallpass beside its peers: `bench/peers/run`, which makes the room that this needs. It prints markdown tables.
+//! Hallpass beside its peers: `bench/peers/run`, which makes the room that this needs. It prints markdown tables, and
+//! ends with 1 where an answer was not what it should be.
 //!
 //! The real program, nginx, Varnish and Traffic Server from Debian, and a bare hyper server as the ceiling, all with the same objects
 //! from the same store. Servers share one core, of which the one that is measured has nearly all, for the others idle; the load
@@ -111,7 +112,7 @@ fn compare(arguments: &Arguments) -> ExitCode {
     if let Some(out) = &arguments.out {
         std::fs::write(out, &text).unwrap();
     }
-    ExitCode::SUCCESS
+    if measured.iter().all(Measured::is_right) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn run(world: &World, experiment: &'static Experiment) -> Measured {

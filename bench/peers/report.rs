@@ -20,6 +20,11 @@ impl Measured {
         self.of[peer].iter().filter_map(|outcome| outcome.values.get(row).copied()).collect()
     }
 
+    /// Whether every answer of every server was what it should be.
+    pub fn is_right(&self) -> bool {
+        self.of.iter().flatten().all(|outcome| outcome.faults.is_empty())
+    }
+
     fn median(&self, peer: usize, row: usize) -> Option<f64> {
         let values = self.values(peer, row);
         (!values.is_empty()).then(|| share(&values, 0.5))
@@ -101,7 +106,7 @@ fn lines(peers: &[Peer], measured: &Measured) -> Vec<Vec<String>> {
         line.extend([ratio(nginx), ratio(bare)]);
         let judged: Vec<_> = row.targets.iter().map(|target| judge(row, *target, [ours, nginx, bare, next])).collect();
         line.push(judged.iter().map(|(asked, _)| asked.clone()).collect::<Vec<_>>().join("; "));
-        line.push(verdict(&judged));
+        line.push(if measured.is_right() { verdict(&judged) } else { "NOT RIGHT, see below".to_owned() });
         line
     });
     each.collect()
@@ -197,6 +202,9 @@ fn faults(peers: &[Peer], measured: &Measured) -> Vec<String> {
 }
 
 fn micro(time: Duration) -> String {
+    if time == Duration::MAX {
+        return "never".to_owned();
+    }
     let micros = time.as_secs_f64() * 1e6;
     if micros < 1000.0 { format!("{micros:.1} us") } else { format!("{:.2} ms", micros / 1e3) }
 }
