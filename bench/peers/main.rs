@@ -129,11 +129,17 @@ fn run(world: &World, experiment: &'static Experiment) -> Measured {
     Measured { experiment, of }
 }
 
-const FULL: Pace =
-    Pace { repetitions: 5, cold_repetitions: 3, warm: Duration::from_millis(300), measured: Duration::from_secs(2) };
+const FULL: Pace = Pace {
+    repetitions: 5,
+    cold_repetitions: 3,
+    fill: 40,
+    warm: Duration::from_millis(300),
+    measured: Duration::from_secs(2),
+};
 const QUICK: Pace = Pace {
     repetitions: 2,
     cold_repetitions: 1,
+    fill: 0,
     warm: Duration::from_millis(100),
     measured: Duration::from_millis(500),
 };
