@@ -9,7 +9,7 @@ use crate::servers::Peer;
 use crate::support::BLOCK;
 use crate::support::bucket::OPEN;
 use crate::support::numbers::share;
-use crate::world::{FIRSTS, World, asked, first_key, herd_key, long_key};
+use crate::world::{FIRSTS, World, asked, fill_key, first_key, herd_key, long_key};
 
 /// 500 clients at once for one object of 16 MiB.
 pub fn herd(world: &World, peer: &Peer, number: usize) -> Outcome {
@@ -74,6 +74,15 @@ pub fn one_byte(world: &World, peer: &Peer, number: usize) -> Outcome {
     Outcome { values: vec![sent.since(before).bytes as f64], detail: None, faults }
 }
 
+/// Fetches more than the cache holds, each object by a few clients; gives what was not right.
+pub fn fill(world: &World, peer: &Peer) -> Vec<String> {
+    let one = |number| {
+        let mut fleet = world.connect(peer, &[group(world, peer, &fill_key(number), "", FILLING)]);
+        fleet.each(1).0.remove(0).faults
+    };
+    (0..world.pace.fill).flat_map(one).collect()
+}
+
 fn group(world: &World, peer: &Peer, key: &str, range: &str, connections: usize) -> Group {
     let requests = Arc::from([asked(peer.at, &peer.links[key], range).into_bytes()]);
     let (status, whole) = (if range.is_empty() { 200 } else { 206 }, world.bytes(key));
@@ -90,4 +99,5 @@ fn ms(time: Duration) -> f64 {
 }
 
 const CLIENTS: usize = 500;
+const FILLING: usize = 8;
 const PLACE: usize = 50_000_001;

@@ -37,8 +37,9 @@ pub struct Came {
     pub bytes: u64,
     /// How many bodies were compared.
     pub compared: u64,
-    /// From the sending of a request to the first byte of its answer's body, and to the last.
+    /// Where all ask once: from the moment at which the first of them may, to the first byte of each body.
     pub firsts: Vec<Duration>,
+    /// From the sending of a request to the last byte of its answer.
     pub lasts: Vec<Duration>,
     /// The body of the last answer that was kept because nothing says what it must be.
     pub kept: Vec<u8>,
@@ -55,6 +56,7 @@ struct Line {
     /// Its request as far as it is written.
     written: usize,
     head: Vec<u8>,
+    kept: Vec<u8>,
 }
 
 enum State {
@@ -80,6 +82,7 @@ pub struct Fleet {
     /// How many requests each connection may still send; none is all it can.
     each: Option<usize>,
     busy: usize,
+    begun: Instant,
 }
 
 impl Fleet {
@@ -92,12 +95,22 @@ impl Fleet {
                 socket.set_nodelay(true)?;
                 socket.set_nonblocking(true)?;
                 epoll::add(&epoll, &socket, EventData::new_u64(lines.len() as u64), EventFlags::IN)?;
-                let (state, asked, head) = (State::Idle, Instant::now(), Vec::new());
-                lines.push(Line { socket, group, state, asked, sent: 0, written: 0, head });
+                let (state, asked, head, kept) = (State::Idle, Instant::now(), Vec::new(), Vec::new());
+                lines.push(Line { socket, group, state, asked, sent: 0, written: 0, head, kept });
             }
         }
         let (groups, came) = (groups.to_vec(), vec![Came::default(); groups.len()]);
-        Ok(Self { epoll, lines, groups, came, buffer: vec![0; PIECE], counting: false, each: None, busy: 0 })
+        Ok(Self {
+            epoll,
+            lines,
+            groups,
+            came,
+            buffer: vec![0; PIECE],
+            counting: false,
+            each: None,
+            busy: 0,
+            begun: Instant::now(),
+        })
     }
 
     /// Keeps every connection busy, counts for `measured` after `warm`, and gives what came within that time, which it tells too. At
@@ -118,20 +131,29 @@ impl Fleet {
         (self.take(), took)
     }
 
-    /// Lets every connection ask so many times, and waits for all of them.
+    /// Lets every connection ask so many times, and waits for all of them. For connections that have not asked before.
     pub fn each(&mut self, times: usize) -> (Vec<Came>, Duration) {
         self.counting = true;
         self.each = Some(times);
-        let begun = Instant::now();
+        self.begun = Instant::now();
         self.send_all();
-        self.turn(begun + PATIENCE);
-        let took = begun.elapsed();
+        self.turn(self.begun + PATIENCE);
+        let took = self.begun.elapsed();
         self.counting = false;
         let late = self.busy;
         if late > 0 {
             self.came[0].faults.push(format!("{late} connections had no whole answer after {} s", PATIENCE.as_secs()));
         }
         (self.take(), took)
+    }
+
+    /// How many answers that is, with parts of one counted where its length is known.
+    pub fn answers(&self, came: &[Came]) -> f64 {
+        let of = |(came, group): (&Came, &Group)| match &group.body {
+            Some(body) => came.bytes as f64 / body.len() as f64,
+            None => came.answers as f64,
+        };
+        came.iter().zip(&self.groups).map(of).sum()
     }
 
     fn take(&mut self) -> Vec<Came> {
@@ -260,12 +282,10 @@ impl Fleet {
             let Head { status, length, .. } = head;
             return self.broken(number, &format!("answered {status} with {length} bytes"));
         }
-        let compared = (number + line.sent).is_multiple_of(COMPARED);
+        let of_few = group.connections < COMPARED && line.sent == 1;
+        let compared = of_few || (number + line.sent).is_multiple_of(COMPARED);
         if self.counting && self.each.is_some() {
-            self.came[line.group].firsts.push(line.asked.elapsed());
-        }
-        if group.body.is_none() && compared {
-            self.came[line.group].kept.clear();
+            self.came[line.group].firsts.push(self.begun.elapsed());
         }
         line.state = State::Body { left: length, length, compared };
         self.body(number, begins, ends);
@@ -284,13 +304,16 @@ impl Fleet {
             match &self.groups[line.group].body {
                 Some(body) if body[at..at + piece.len()] != *piece => return self.broken(number, "wrong bytes"),
                 Some(_) => {}
-                None => came.kept.extend_from_slice(piece),
+                None => line.kept.extend_from_slice(piece),
             }
         }
         *left -= got;
         came.bytes += if self.counting { got } else { 0 };
         if *left > 0 {
             return;
+        }
+        if *compared && self.groups[line.group].body.is_none() {
+            came.kept = std::mem::take(&mut line.kept);
         }
         if self.counting {
             came.answers += 1;

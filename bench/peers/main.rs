@@ -1,4 +1,5 @@
-//! Hallpass beside its peers: `bench/peers/run`, which makes the room that this needs. It prints markdown tables.
+//! Hallpass beside its peers: `bench/peers/run`, which makes the room that this needs. It prints markdown tables, and
+//! ends with 1 where an answer was not what it should be.
 //!
 //! The real program, nginx, Varnish and Traffic Server from Debian, and a bare hyper server as the ceiling, all with the same objects
 //! from the same store. Servers share one core, of which the one that is measured has nearly all, for the others idle; the load
@@ -32,6 +33,7 @@ mod process;
 mod report;
 mod rows;
 mod servers;
+mod steady;
 mod watch;
 mod world;
 
@@ -110,7 +112,7 @@ fn compare(arguments: &Arguments) -> ExitCode {
     if let Some(out) = &arguments.out {
         std::fs::write(out, &text).unwrap();
     }
-    ExitCode::SUCCESS
+    if measured.iter().all(Measured::is_right) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn run(world: &World, experiment: &'static Experiment) -> Measured {
@@ -127,11 +129,17 @@ fn run(world: &World, experiment: &'static Experiment) -> Measured {
     Measured { experiment, of }
 }
 
-const FULL: Pace =
-    Pace { repetitions: 5, cold_repetitions: 3, warm: Duration::from_millis(300), measured: Duration::from_secs(2) };
+const FULL: Pace = Pace {
+    repetitions: 5,
+    cold_repetitions: 3,
+    fill: 40,
+    warm: Duration::from_millis(300),
+    measured: Duration::from_secs(2),
+};
 const QUICK: Pace = Pace {
     repetitions: 2,
     cold_repetitions: 1,
+    fill: 0,
     warm: Duration::from_millis(100),
     measured: Duration::from_millis(500),
 };

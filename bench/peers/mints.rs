@@ -1,6 +1,6 @@
 //! Mints over the control API, by a gateway of their own: 20,000 small objects that it knows, its catalog on.
 //!
-//! The store's word about an object is believed for a minute here instead of two seconds: else the store and its client would be
+//! The store's word about an object is believed for an hour here instead of two seconds: else the store and its client would be
 //! measured, for each object would be asked after every two seconds.
 
 use std::fmt::Write as _;
@@ -12,7 +12,9 @@ use serde_json::Value;
 
 use crate::load::{Fleet, Group};
 use crate::measure::Outcome;
+use crate::process::tree;
 use crate::servers::hallpass;
+use crate::steady::steady;
 use crate::support::bucket::PLAIN;
 use crate::support::gateway::Gateway;
 use crate::support::{KIB, content};
@@ -43,7 +45,7 @@ impl Known {
         for number in 0..OBJECTS {
             world.origin.put(PLAIN, &key(number), content(1_000_000 + number as u64, 4 * KIB));
         }
-        let gateway = hallpass::gateway(&world.runtime, &world.origin, "mint = { fresh_for = \"1m\" }");
+        let gateway = hallpass::gateway(&world.runtime, &world.origin, "mint = { fresh_for = \"1h\" }");
         let known = Self { gateway };
         let requests = (0..OBJECTS / BATCH).map(|number| known.post("/v1/links/batch", &wishes(number))).collect();
         // One connection goes round all of them.
@@ -64,25 +66,25 @@ impl Known {
     fn measure(&self, world: &World, posts: Vec<(Vec<u8>, u16)>, connections: usize, links: usize) -> Outcome {
         let status = posts[0].1;
         let requests: Arc<[Vec<u8>]> = posts.into_iter().map(|(post, _)| post).collect();
-        let mut fleet =
-            Fleet::connect(self.gateway.control, &[Group { connections, requests, status, body: None }]).unwrap();
+        let group = Group { connections, requests, status, body: None };
+        let fleet = Fleet::connect(self.gateway.control, &[group]).unwrap();
         let ended = AtomicBool::new(false);
         let before = self.dropped(world);
-        let (came, took, lag) = std::thread::scope(|scope| {
+        let (run, lag) = std::thread::scope(|scope| {
             let watching = scope.spawn(|| greatest_lag(&self.gateway, &ended));
-            let (mut came, took) = fleet.run(world.pace.warm, world.pace.measured, || {});
+            let run = steady(world, fleet, &tree(self.gateway.pid()));
             self.settle();
             ended.store(true, Ordering::Relaxed);
-            (came.remove(0), took, watching.join().unwrap())
+            (run, watching.join().unwrap())
         });
-        let mut faults: Vec<_> = came.faults.iter().take(3).cloned().collect();
+        let (came, mut faults) = (&run.came[0], run.faults);
         let made = links_in(&came.kept);
         if made != links {
             faults.push(format!("{made} links in an answer that should have {links}"));
         }
         let dropped = self.dropped(world) - before;
-        let rate = (came.answers as usize * links) as f64 / took.as_secs_f64();
-        Outcome { values: vec![rate, lag * 1e3, dropped], detail: None, faults }
+        let rate = (came.answers as usize * links) as f64 / run.took.as_secs_f64();
+        Outcome { values: vec![rate, lag * 1e3, dropped], detail: Some(run.detail), faults }
     }
 
     /// How many records its catalog could not take so far.

@@ -78,3 +78,22 @@ fn on_core(schedstat: &str) -> Duration {
     let text = fs::read_to_string(schedstat).unwrap_or_default();
     Duration::from_nanos(text.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0))
 }
+
+/// How long a core has been busy, whoever kept it so.
+pub fn busy(core: usize) -> Duration {
+    let text = fs::read_to_string("/proc/stat").unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("cpu{core} "))).unwrap();
+    let ticks: Vec<u64> = line.split(' ').map(|ticks| ticks.parse().unwrap()).collect();
+    // user, nice, system, then idle and waiting, then interrupts, soft ones, and what the hypervisor took.
+    let busy: u64 = ticks[..3].iter().chain(&ticks[5..8]).sum();
+    Duration::from_millis(busy * 10)
+}
+
+/// How often TCP in this namespace has waited in vain for an acknowledgement.
+pub fn tcp_timeouts() -> u64 {
+    let text = fs::read_to_string("/proc/net/netstat").unwrap();
+    let mut lines = text.lines().filter(|line| line.starts_with("TcpExt:"));
+    let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
+    let found = names.split(' ').zip(values.split(' ')).find(|(name, _)| *name == "TCPTimeouts");
+    found.and_then(|(_, value)| value.parse().ok()).unwrap()
+}

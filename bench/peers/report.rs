@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::measure::{Detail, Outcome};
+use crate::measure::Outcome;
 use crate::rows::{Experiment, Row, Target, Unit};
 use crate::servers::Peer;
+use crate::steady::Detail;
 use crate::support::numbers::{mib, share, table, three};
 
 /// All repetitions of one experiment: of each server, in the order of the servers.
@@ -19,6 +20,11 @@ impl Measured {
         self.of[peer].iter().filter_map(|outcome| outcome.values.get(row).copied()).collect()
     }
 
+    /// Whether every answer of every server was what it should be.
+    pub fn is_right(&self) -> bool {
+        self.of.iter().flatten().all(|outcome| outcome.faults.is_empty())
+    }
+
     fn median(&self, peer: usize, row: usize) -> Option<f64> {
         let values = self.values(peer, row);
         (!values.is_empty()).then(|| share(&values, 0.5))
@@ -26,8 +32,7 @@ impl Measured {
 }
 
 pub fn report(peers: &[Peer], measured: &[Measured]) -> String {
-    let mut text = String::new();
-    writeln!(text, "Median (lowest to highest) of the repetitions.\n").unwrap();
+    let mut text = preamble(peers);
     let mut heads = vec!["row"];
     heads.extend(peers.iter().map(|peer| peer.name));
     heads.extend(["x nginx", "x bare hyper", "asked for", "verdict"]);
@@ -37,7 +42,9 @@ pub fn report(peers: &[Peer], measured: &[Measured]) -> String {
     if !details.is_empty() {
         writeln!(
             text,
-            "\nThe same runs, medians. Shares are of one core; a load generator near 100 % was the bottleneck.\n"
+            "\nThe same runs: medians; timeouts and compared bodies of all repetitions. Shares are of one core: a load generator near \
+             100 % was the bottleneck; where strangers had a share of the servers' core, believe the CPU of an answer \
+             rather than the rate.\n"
         )
         .unwrap();
         let heads = [
@@ -51,6 +58,8 @@ pub fn report(peers: &[Peer], measured: &[Measured]) -> String {
             "server's share",
             "generator's share",
             "other servers",
+            "strangers",
+            "TCP timeouts",
             "bodies compared",
         ];
         text += &table(&heads, &details);
@@ -60,6 +69,26 @@ pub fn report(peers: &[Peer], measured: &[Measured]) -> String {
         writeln!(text, "\nNot right:\n\n{}", faults.join("\n")).unwrap();
     }
     text
+}
+
+/// What the figures below are figures of.
+fn preamble(peers: &[Peer]) -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let cores = read("/proc/cpuinfo");
+    let core = cores.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    let core = core.trim_start_matches([' ', '\t', ':']);
+    let of = |name: &str| read(&format!("/proc/sys/net/ipv4/{name}")).split_whitespace().collect::<Vec<_>>().join(" ");
+    let servers: Vec<_> = peers.iter().map(|peer| peer.version.clone()).collect();
+    format!(
+        "{core}, Linux {}; loopback in a namespace of its own with an MTU of 1500, {}, socket buffers up to {} and {}. {}. \
+         Varnish checks no signature, for Debian packages no module that does; nginx has `tcp_nopush off`. \
+         Median (lowest to highest) of the repetitions.\n\n",
+        read("/proc/sys/kernel/osrelease").trim(),
+        of("tcp_congestion_control"),
+        of("tcp_rmem").split(' ').next_back().unwrap_or_default(),
+        of("tcp_wmem").split(' ').next_back().unwrap_or_default(),
+        servers.join(", "),
+    )
 }
 
 fn lines(peers: &[Peer], measured: &Measured) -> Vec<Vec<String>> {
@@ -77,7 +106,7 @@ fn lines(peers: &[Peer], measured: &Measured) -> Vec<Vec<String>> {
         line.extend([ratio(nginx), ratio(bare)]);
         let judged: Vec<_> = row.targets.iter().map(|target| judge(row, *target, [ours, nginx, bare, next])).collect();
         line.push(judged.iter().map(|(asked, _)| asked.clone()).collect::<Vec<_>>().join("; "));
-        line.push(verdict(&judged));
+        line.push(if measured.is_right() { verdict(&judged) } else { "NOT RIGHT, see below".to_owned() });
         line
     });
     each.collect()
@@ -154,6 +183,8 @@ fn details(peers: &[Peer], measured: &Measured) -> Vec<Vec<String>> {
             percent(&|one| one.server_share),
             percent(&|one| one.own_share),
             percent(&|one| one.others_share),
+            percent(&|one| one.strangers_share),
+            all.iter().map(|one| one.tcp_timeouts).sum::<u64>().to_string(),
             all.iter().map(|one| one.compared).sum::<u64>().to_string(),
         ])
     });
@@ -171,6 +202,9 @@ fn faults(peers: &[Peer], measured: &Measured) -> Vec<String> {
 }
 
 fn micro(time: Duration) -> String {
+    if time == Duration::MAX {
+        return "never".to_owned();
+    }
     let micros = time.as_secs_f64() * 1e6;
     if micros < 1000.0 { format!("{micros:.1} us") } else { format!("{:.2} ms", micros / 1e3) }
 }

@@ -144,6 +144,8 @@ pub const EXPERIMENTS: &[Experiment] = &[
         rows: &[
             row("memory under all of it, less 32 KiB for each open connection", Bytes, &[Value(CEILING as f64)]),
             row("the same, with them", Bytes, &[]),
+            row("lines that the access log lost in all of it", Count, &[]),
+            row("records of fetches that the catalog did not take", Count, &[]),
         ],
     },
 ];

@@ -42,6 +42,8 @@ pub struct Pace {
     pub repetitions: usize,
     /// Cold objects serve once, so these are fewer.
     pub cold_repetitions: usize,
+    /// How many objects of 16 MiB are fetched before memory is judged: more than the cache holds.
+    pub fill: usize,
     pub warm: Duration,
     pub measured: Duration,
 }
@@ -186,6 +188,10 @@ pub fn first_key(number: usize) -> String {
     format!("first-{number}.bin")
 }
 
+pub fn fill_key(number: usize) -> String {
+    format!("fill-{number}.bin")
+}
+
 pub fn long_key(number: usize) -> String {
     format!("long-{number}.bin")
 }
@@ -199,6 +205,7 @@ fn objects(pace: Pace) -> BTreeMap<String, (u64, Bytes)> {
     let of = |key: fn(usize) -> String, many, length| (0..many).map(move |number| (key(number), length));
     all.extend(of(herd_key, pace.cold_repetitions, 16 * MIB));
     all.extend(of(first_key, pace.cold_repetitions * FIRSTS, 5 * MIB));
+    all.extend(of(fill_key, pace.fill, 16 * MIB));
     all.extend(of(long_key, pace.cold_repetitions, 95 * MIB));
     let numbered = all.into_iter().zip(1..);
     numbered.map(|((key, length), seed)| (key, (seed, content(seed, length)))).collect()

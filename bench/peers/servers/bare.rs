@@ -58,7 +58,7 @@ pub fn peer(under: &Path, links: &BTreeMap<String, String>, forged: &[String], a
     wait_for(at, "the bare server", &dir);
     Peer {
         name: "bare hyper",
-        version: "hyper 1".to_owned(),
+        version: "bare hyper 1".to_owned(),
         at,
         links: links.clone(),
         forged: forged.to_vec(),

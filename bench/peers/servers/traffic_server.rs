@@ -32,7 +32,7 @@ pub fn peer(under: &Path, origin: &str, keys: &[String]) -> Peer {
     let forged = |number| format!("{before}={}", forged_hex(signature, number));
     Peer {
         name: "Traffic Server",
-        version: version("traffic_server", "-V").split(" - ").next().unwrap_or_default().to_owned(),
+        version: version("traffic_server", "-V").split(' ').take(3).collect::<Vec<_>>().join(" "),
         at,
         links: keys.iter().map(link).collect(),
         forged: (0..FORGED).map(forged).collect(),

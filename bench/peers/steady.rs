@@ -1,0 +1,104 @@
+//! Steady load on one server for a while, and what it cost whom.
+//!
+//! That the store was asked nothing meanwhile is part of what is measured: everything is hot, or known.
+
+use std::time::Duration;
+
+use crate::load::{Came, Fleet};
+use crate::process::{SERVER, busy, cpu, own_cpu, tcp_timeouts};
+use crate::servers::Peer;
+use crate::support::memory::resident;
+use crate::support::numbers::share;
+use crate::support::origin::Counted;
+use crate::world::World;
+
+/// What came of it.
+pub struct Steady {
+    /// One for each group of connections.
+    pub came: Vec<Came>,
+    pub took: Duration,
+    pub detail: Detail,
+    pub faults: Vec<String>,
+}
+
+/// What else is known of a run under steady load.
+#[derive(Clone, Copy)]
+pub struct Detail {
+    pub p50: Duration,
+    pub p99: Duration,
+    pub p999: Duration,
+    /// The server's, of one answer.
+    pub cpu: Duration,
+    pub resident: u64,
+    /// How much of a core the server, the load generator, and all other servers took.
+    pub server_share: f64,
+    pub own_share: f64,
+    pub others_share: f64,
+    /// How much of the servers' core went to programs that are none of ours.
+    pub strangers_share: f64,
+    pub tcp_timeouts: u64,
+    pub compared: u64,
+}
+
+/// Loads the server with these processes. The times in the detail are the first group's.
+pub fn steady(world: &World, mut fleet: Fleet, pids: &[u32]) -> Steady {
+    let all = world.peers.iter().flat_map(Peer::pids);
+    let others: Vec<_> = all.filter(|pid| !pids.contains(pid)).collect();
+    let mut edges = Vec::new();
+    let before = world.origin.counted();
+    let edge = || edges.push(Edge::now(pids, &others));
+    let (came, took) = fleet.run(world.pace.warm, world.pace.measured, edge);
+    let mut faults: Vec<_> = came.iter().flat_map(|came| came.faults.iter().take(3).cloned()).collect();
+    let asked = world.origin.counted().since(before);
+    if asked != Counted::default() {
+        faults.push(format!("the store was asked {asked:?}"));
+    }
+    let detail = detail(&came, took, edges[1].since(edges[0]), resident(pids), fleet.answers(&came));
+    Steady { came, took, detail, faults }
+}
+
+fn detail(came: &[Came], took: Duration, spent: Edge, resident: u64, answers: f64) -> Detail {
+    let lasts = &came[0].lasts;
+    let last = |part| if lasts.is_empty() { Duration::MAX } else { share(lasts, part) };
+    let part = |time: Duration| time.as_secs_f64() / took.as_secs_f64();
+    Detail {
+        p50: last(0.5),
+        p99: last(0.99),
+        p999: last(0.999),
+        cpu: spent.server.div_f64(answers.max(1.0)),
+        resident,
+        server_share: part(spent.server),
+        own_share: part(spent.ours),
+        others_share: part(spent.others),
+        strangers_share: part(spent.core.saturating_sub(spent.server + spent.others)),
+        tcp_timeouts: spent.tcp_timeouts,
+        compared: came.iter().map(|came| came.compared).sum(),
+    }
+}
+
+/// What had been spent at one moment.
+#[derive(Clone, Copy)]
+struct Edge {
+    server: Duration,
+    others: Duration,
+    ours: Duration,
+    core: Duration,
+    tcp_timeouts: u64,
+}
+
+impl Edge {
+    fn now(server: &[u32], others: &[u32]) -> Self {
+        let (server, others) = (cpu(server), cpu(others));
+        Self { server, others, ours: own_cpu(), core: busy(SERVER), tcp_timeouts: tcp_timeouts() }
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            server: self.server.saturating_sub(before.server),
+            others: self.others.saturating_sub(before.others),
+            ours: self.ours.saturating_sub(before.ours),
+            core: self.core.saturating_sub(before.core),
+            tcp_timeouts: self.tcp_timeouts - before.tcp_timeouts,
+        }
+    }
+}
