@@ -51,26 +51,25 @@ impl DeliveryError {
     }
 }
 
-/// Ends a body whose link is revoked, or whose time is over, at the next chunk.
-pub(super) struct Watched {
-    stream: BoxStream<'static, Result<Bytes, ReadError>>,
+/// Whether a body may go on.
+pub(super) struct Watch {
     permit: Permit,
     revocations: Arc<Revocations>,
     /// The count of changes up to which this link is known not to be revoked.
     seen: u64,
-    deadline: Pin<Box<Sleep>>,
+    deadline: Instant,
 }
 
-impl Watched {
-    pub(super) fn new(
-        stream: BoxStream<'static, Result<Bytes, ReadError>>,
-        permit: Permit,
-        revocations: Arc<Revocations>,
-        deadline: Instant,
-    ) -> Self {
+impl Watch {
+    /// A body of `permit`'s may go on until `deadline`, or until the link is revoked.
+    pub(super) fn new(permit: Permit, revocations: Arc<Revocations>, deadline: Instant) -> Self {
         // No count can be equal to this one, so the first chunk asks: a revocation may have come since the request did.
-        let deadline = Box::pin(tokio::time::sleep_until(deadline));
-        Self { stream, permit, revocations, seen: u64::MAX, deadline }
+        Self { permit, revocations, seen: u64::MAX, deadline }
+    }
+
+    /// For a body of one chunk, which has no next one to be cut at.
+    pub(super) fn cut_at(&mut self, now: Instant) -> Option<Cut> {
+        if now >= self.deadline { Some(Cut::TooLong) } else { self.is_revoked().then_some(Cut::Revoked) }
     }
 
     fn is_revoked(&mut self) -> bool {
@@ -83,6 +82,20 @@ impl Watched {
     }
 }
 
+/// Ends a body whose link is revoked, or whose time is over, at the next chunk.
+pub(super) struct Watched {
+    stream: BoxStream<'static, Result<Bytes, ReadError>>,
+    watch: Watch,
+    deadline: Pin<Box<Sleep>>,
+}
+
+impl Watched {
+    pub(super) fn new(stream: BoxStream<'static, Result<Bytes, ReadError>>, watch: Watch) -> Self {
+        let deadline = Box::pin(tokio::time::sleep_until(watch.deadline));
+        Self { stream, watch, deadline }
+    }
+}
+
 impl Stream for Watched {
     type Item = Result<Bytes, DeliveryError>;
 
@@ -91,7 +104,7 @@ impl Stream for Watched {
             return Poll::Ready(Some(Err(DeliveryError::Cut(Cut::TooLong))));
         }
         let next = ready!(self.stream.as_mut().poll_next(context));
-        if self.is_revoked() {
+        if self.watch.is_revoked() {
             return Poll::Ready(Some(Err(DeliveryError::Cut(Cut::Revoked))));
         }
         Poll::Ready(next.map(|chunk| chunk.map_err(DeliveryError::Read)))

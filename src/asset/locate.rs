@@ -2,43 +2,58 @@
 
 use std::time::Duration;
 
+use ::http::HeaderValue;
+use data_encoding::BASE64;
+
 use super::Permit;
-use crate::http::{BadEntityTag, EntityTag, Validators};
+use super::face::written;
+use crate::http::Validators;
 use crate::mint::{KnownObjects, ObjectId};
 use crate::value::{Sha256, UnixTime};
 
 /// The representation that a permit is for.
-pub(super) struct Located {
-    pub(super) id: ObjectId,
-    pub(super) etag: EntityTag,
+pub(super) struct Located<'a> {
+    permit: &'a Permit,
     /// Never later than the answer's Date (RFC 9110 section 8.8.2.1).
     pub(super) last_modified: UnixTime,
     pub(super) length: u64,
 }
 
 /// Gathers the metadata of what `permit` allows. It all comes from the grant.
-pub(super) fn locate(permit: &Permit, now: UnixTime) -> Result<Located, BadEntityTag> {
+pub(super) fn locate(permit: &Permit, now: UnixTime) -> Located<'_> {
     let grant = permit.grant();
-    let id = ObjectId { store: grant.store.clone(), key: grant.key.clone(), version: grant.version.clone() };
-    Ok(Located {
-        id,
-        etag: EntityTag::strong(&format!("b3-{}", grant.fingerprint.half()))?,
-        last_modified: grant.last_modified.min(now),
-        length: grant.length,
-    })
+    Located { permit, last_modified: grant.last_modified.min(now), length: grant.length }
 }
 
-impl Located {
+impl Located<'_> {
     /// The same as preconditions see it.
-    pub(super) const fn validators(&self) -> Validators<'_> {
-        Validators { etag: &self.etag, last_modified: self.last_modified, length: self.length }
+    pub(super) fn validators(&self) -> Validators<'_> {
+        Validators { etag: &self.permit.face().etag, last_modified: self.last_modified, length: self.length }
     }
 
-    /// The SHA-256, where it is known; links work without, so a slow catalog is not waited for.
-    pub(super) async fn sha256(&self, permit: &Permit, known: &KnownObjects) -> Option<Sha256> {
-        let recalled = tokio::time::timeout(RECALL_MAX, known.recall(&self.id)).await.ok().flatten()?;
-        (recalled.fingerprint == permit.grant().fingerprint).then_some(recalled.sha256)
+    /// The `Repr-Digest`, where it is known; links work without, so a slow catalog is not waited for. Once it is known it stays so: the
+    /// grant names the bytes.
+    pub(super) async fn digest(&self, known: &KnownObjects) -> Option<HeaderValue> {
+        let digest = &self.permit.face().digest;
+        if digest.get().is_none()
+            && let Some(sha256) = self.sha256(known).await
+        {
+            digest.get_or_init(|| repr_digest(&sha256));
+        }
+        digest.get().cloned()
     }
+
+    async fn sha256(&self, known: &KnownObjects) -> Option<Sha256> {
+        let grant = self.permit.grant();
+        let id = ObjectId { store: grant.store.clone(), key: grant.key.clone(), version: grant.version.clone() };
+        let recalled = tokio::time::timeout(RECALL_MAX, known.recall(&id)).await.ok().flatten()?;
+        (recalled.fingerprint == grant.fingerprint).then_some(recalled.sha256)
+    }
+}
+
+/// RFC 9530 section 3, as an RFC 8941 dictionary with a byte sequence.
+fn repr_digest(sha256: &Sha256) -> HeaderValue {
+    written(&format!("sha-256=:{}:", BASE64.encode(sha256.as_bytes())))
 }
 
 /// How long a catalog may take to name a digest that no fetcher needs. After it the answer goes out without.

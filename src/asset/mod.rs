@@ -6,6 +6,8 @@
 //! 412 or a 416 reads nothing.
 
 mod believe;
+mod face;
+mod memo;
 mod permit;
 
 mod locate;

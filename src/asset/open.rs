@@ -8,7 +8,7 @@ use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::delivery::Watched;
+use super::delivery::{Watch, Watched};
 use super::locate::Located;
 use super::{AssetBody, AssetError, DeliveryError, Permit};
 use crate::cache::{Cache, Came, Found, ReadError, Reader, Source};
@@ -67,7 +67,7 @@ impl Opener {
     }
 
     /// All bytes.
-    pub(super) async fn whole(self, located: &Located) -> Result<Opened, AssetError> {
+    pub(super) async fn whole(self, located: &Located<'_>) -> Result<Opened, AssetError> {
         match ByteSpan::whole(located.length) {
             Some(span) => self.part(span).await,
             None => Ok(Opened { body: AssetBody::empty(), came: Came::HIT }),
@@ -77,10 +77,14 @@ impl Opener {
     /// One span.
     pub(super) async fn part(self, span: ByteSpan) -> Result<Opened, AssetError> {
         let meter = self.cache.admit(self.cut.clone())?;
+        if let Some(bytes) = self.cache.at_hand(&self.source, span, &meter) {
+            self.cache.count(Came::HIT);
+            return Ok(Opened { body: AssetBody::chunk(bytes, meter, self.watch()), came: Came::HIT });
+        }
         let came = self.cache.look(&self.source, [span]);
         let reader = self.open(span).await?;
         let came = self.count(came, &reader);
-        Ok(Opened { body: AssetBody::stream(self.watch(reader), span.len(), meter), came })
+        Ok(Opened { body: AssetBody::stream(self.watched(reader), span.len(), meter), came })
     }
 
     /// Several spans in a `multipart/byteranges` frame. The first is opened now, so that a failure can still be told; the others
@@ -94,7 +98,7 @@ impl Opener {
         let came = self.cache.look(&self.source, parts.iter().map(|part| part.span));
         let first = self.open(span).await?;
         let came = self.count(came, &first);
-        let mut first = Some(self.watch(first));
+        let mut first = Some(self.watched(first));
         let parts = parts.into_iter().map(move |part| {
             let head = stream::once(async { Ok(part.head) });
             let (opener, at_hand) = (self.clone(), first.take());
@@ -102,7 +106,7 @@ impl Opener {
                 match at_hand {
                     Some(chunks) => Ok(chunks),
                     None => {
-                        opener.open(part.span).await.map(|reader| opener.watch(reader)).map_err(DeliveryError::Read)
+                        opener.open(part.span).await.map(|reader| opener.watched(reader)).map_err(DeliveryError::Read)
                     }
                 }
             });
@@ -114,7 +118,7 @@ impl Opener {
     }
 
     /// Says what a GET would say, and reads nothing but, where the content does not lie in the cache, one byte of the store.
-    pub(super) async fn probe(self, located: &Located) -> Result<Came, AssetError> {
+    pub(super) async fn probe(self, located: &Located<'_>) -> Result<Came, AssetError> {
         let came = self.cache.look(&self.source, ByteSpan::whole(located.length));
         if let (Found::Some | Found::Nothing, Some(first)) = (came.found, ByteSpan::within(0, 0, located.length)) {
             let Source { origin, key, version, .. } = self.source.as_ref();
@@ -133,9 +137,12 @@ impl Opener {
         came
     }
 
-    fn watch(&self, reader: Reader) -> Chunks {
-        let stream = reader.into_stream().boxed();
-        Watched::new(stream, self.permit.clone(), Arc::clone(&self.revocations), self.deadline).boxed()
+    fn watch(&self) -> Watch {
+        Watch::new(self.permit.clone(), Arc::clone(&self.revocations), self.deadline)
+    }
+
+    fn watched(&self, reader: Reader) -> Chunks {
+        Watched::new(reader.into_stream().boxed(), self.watch()).boxed()
     }
 }
 

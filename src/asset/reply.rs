@@ -1,20 +1,16 @@
 //! The head of every answer that carries an asset, or says that it has not changed. It is written here and nowhere else.
 
-use ::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, ETAG, LAST_MODIFIED, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
+use ::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use data_encoding::BASE64;
 
+use super::face::written;
 use super::locate::Located;
 use super::open::Opened;
 use super::{AssetBody, Permit};
 use crate::cache::{Came, Found};
-use crate::http::{Disposition, HttpDate, Multipart, content_disposition, content_range};
+use crate::http::{HttpDate, Multipart, content_range};
 use crate::link::{CachePolicy, Grant};
-use crate::media;
-use crate::value::{ByteSpan, Sha256, UnixTime};
+use crate::value::{ByteSpan, UnixTime};
 
 /// What an answer carries, and so what its head must say.
 pub(super) enum Content<'a> {
@@ -29,71 +25,70 @@ pub(super) enum Content<'a> {
 /// Writes the heads of answers to one request.
 pub(super) struct Reply<'a> {
     permit: &'a Permit,
-    located: &'a Located,
+    located: &'a Located<'a>,
     now: UnixTime,
-    sha256: Option<Sha256>,
+    digest: Option<HeaderValue>,
 }
 
 impl<'a> Reply<'a> {
     /// Heads for what `permit` allows, at `now`.
-    pub(super) const fn new(permit: &'a Permit, located: &'a Located, now: UnixTime) -> Self {
-        Self { permit, located, now, sha256: None }
+    pub(super) const fn new(permit: &'a Permit, located: &'a Located<'a>, now: UnixTime) -> Self {
+        Self { permit, located, now, digest: None }
     }
 
     /// Heads from now on carry this digest of the whole content.
-    pub(super) const fn digest(&mut self, sha256: Option<Sha256>) {
-        self.sha256 = sha256;
+    pub(super) fn digest(&mut self, digest: Option<HeaderValue>) {
+        self.digest = digest;
     }
 
     /// 200 or 206 with what was opened.
     pub(super) fn content(&self, content: &Content<'_>, opened: Opened) -> Response<AssetBody> {
-        let grant = self.permit.grant();
-        let mut fields = self.validators(opened.came);
-        describe_content(&mut fields, content, grant);
-        fields.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-        for (name, value) in GUARDS {
-            fields.insert(name, HeaderValue::from_static(value));
+        let mut fields = self.permit.face().whole.clone();
+        if self.located.last_modified != self.permit.grant().last_modified {
+            fields.insert(LAST_MODIFIED, self.last_modified());
         }
-        let kind = if media::is_active(&grant.media_type) {
-            fields.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(SANDBOX));
-            Disposition::Attachment
-        } else {
-            Disposition::Inline
-        };
-        fields.insert(CONTENT_DISPOSITION, content_disposition(kind, &grant.name));
-        if let Some(sha256) = &self.sha256 {
-            fields.insert(REPR_DIGEST, repr_digest(sha256));
+        self.for_now(&mut fields, opened.came);
+        let status = self.describe(&mut fields, content);
+        if let Some(digest) = &self.digest {
+            fields.insert(REPR_DIGEST, digest.clone());
         }
-        let status = if matches!(content, Content::Whole) { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };
         answer(status, fields, opened.body)
     }
 
     /// 304: the fields that a 200 would have had and that caches need (RFC 9110 section 15.4.5), and no others.
     pub(super) fn not_modified(&self) -> Response<AssetBody> {
-        answer(StatusCode::NOT_MODIFIED, self.validators(Came::HIT), AssetBody::empty())
+        let mut fields = HeaderMap::with_capacity(8);
+        fields.insert(ETAG, self.permit.face().etag.to_header_value());
+        fields.insert(LAST_MODIFIED, self.last_modified());
+        self.for_now(&mut fields, Came::HIT);
+        answer(StatusCode::NOT_MODIFIED, fields, AssetBody::empty())
     }
 
-    fn validators(&self, came: Came) -> HeaderMap {
-        let mut fields = HeaderMap::with_capacity(16);
-        fields.insert(ETAG, self.located.etag.to_header_value());
-        fields.insert(LAST_MODIFIED, HttpDate(self.located.last_modified).to_header_value());
+    fn last_modified(&self) -> HeaderValue {
+        HttpDate(self.located.last_modified).to_header_value()
+    }
+
+    /// What depends on the moment.
+    fn for_now(&self, fields: &mut HeaderMap, came: Came) {
         fields.insert(CACHE_CONTROL, cache_control(self.permit.grant(), self.now));
         fields.insert(CACHE_STATUS, HeaderValue::from_static(cache_status(came)));
-        fields
     }
-}
 
-fn describe_content(fields: &mut HeaderMap, content: &Content<'_>, grant: &Grant) {
-    let (media_type, length) = match content {
-        Content::Whole => (written(grant.media_type.as_str()), grant.length),
-        Content::Part(span) => {
-            fields.insert(CONTENT_RANGE, content_range(*span, grant.length));
-            (written(grant.media_type.as_str()), span.len())
+    /// Turns the head of the whole into that of `content`.
+    fn describe(&self, fields: &mut HeaderMap, content: &Content<'_>) -> StatusCode {
+        match content {
+            Content::Whole => return StatusCode::OK,
+            Content::Part(span) => {
+                fields.insert(CONTENT_RANGE, content_range(*span, self.permit.grant().length));
+                fields.insert(CONTENT_LENGTH, HeaderValue::from(span.len()));
+            }
+            Content::Parts(frame) => {
+                fields.insert(CONTENT_TYPE, frame.content_type());
+                fields.insert(CONTENT_LENGTH, HeaderValue::from(frame.content_length()));
+            }
         }
-        Content::Parts(frame) => (frame.content_type(), frame.content_length()),
-    };
-    fields.insert(CONTENT_TYPE, media_type);
-    fields.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        StatusCode::PARTIAL_CONTENT
+    }
 }
 
 /// `s-maxage` makes a shared cache in front of us stop at the link's expiry; the fetcher's own copy may live for ever, since the URL
@@ -123,16 +118,6 @@ const fn cache_status(came: Came) -> &'static str {
     }
 }
 
-/// RFC 9530 section 3, as an RFC 8941 dictionary with a byte sequence.
-fn repr_digest(sha256: &Sha256) -> HeaderValue {
-    written(&format!("sha-256=:{}:", BASE64.encode(sha256.as_bytes())))
-}
-
-/// A field value of visible ASCII, which everything that comes here is by its type.
-fn written(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
-}
-
 fn answer(status: StatusCode, fields: HeaderMap, body: AssetBody) -> Response<AssetBody> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -142,9 +127,3 @@ fn answer(status: StatusCode, fields: HeaderMap, body: AssetBody) -> Response<As
 
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-const SANDBOX: &str = "default-src 'none'; sandbox";
-const GUARDS: [(HeaderName, &str); 3] = [
-    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (REFERRER_POLICY, "no-referrer"),
-    (HeaderName::from_static("x-robots-tag"), "noindex, nofollow, noarchive"),
-];

@@ -6,8 +6,9 @@ use std::time::Duration;
 use ::http::{HeaderMap, Response};
 use tokio_util::sync::CancellationToken;
 
-use super::believe::believe;
+use super::believe::{Believed, believe};
 use super::locate::{Located, locate};
+use super::memo::Memo;
 use super::open::{Opened, Opener};
 use super::permit::admit;
 use super::reply::{Content, Reply};
@@ -15,14 +16,19 @@ use super::{AssetBody, AssetError, Permit};
 use crate::cache::{Cache, ReadError};
 use crate::fetcher::{ClientAddr, Profiles, Refusal, RequestFacts, Verdict};
 use crate::http::{Decision, Multipart, Retrieval, decide};
-use crate::link::{Denial, InvalidReason, LinkBounds, LinkPath, Revocations, Seals, VerifiedGrant};
+use crate::link::{Denial, LinkBounds, LinkPath, Revocations, Seals, VerifiedGrant};
 use crate::mint::KnownObjects;
 use crate::origin::{OriginError, Stores};
 use crate::value::{Clock, Live, UnixTime};
 
 /// Answers asset requests.
 #[derive(Clone)]
-pub struct Assets(Arc<AssetParts>);
+pub struct Assets(Arc<Inner>);
+
+struct Inner {
+    parts: AssetParts,
+    memo: Memo,
+}
 
 /// What asset requests are answered with.
 pub struct AssetParts {
@@ -79,7 +85,7 @@ pub struct Story {
 impl Assets {
     /// Answers with these parts.
     pub fn new(parts: AssetParts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new(Inner { parts, memo: Memo::new() }))
     }
 
     /// Answers one request, and tells in `story` what became known on the way.
@@ -88,14 +94,14 @@ impl Assets {
         request: &AssetRequest<'_>,
         story: &mut Story,
     ) -> Result<Response<AssetBody>, AssetError> {
-        let now = self.0.clock.now();
-        let changes = self.0.revocations.changes();
-        let grant = self.believe(request, story, now)?;
+        let parts = &self.0.parts;
+        let (now, changes) = (parts.clock.now(), parts.revocations.changes());
+        let believed = self.believe(request, story, now)?;
         story.ours = true;
-        story.grant = Some(grant.clone());
-        let permit = self.admit(grant, request, story, now)?;
-        let mut answer = self.0.deliver(&permit, request, now).await;
-        if self.0.revocations.changes() != changes {
+        story.grant = Some(believed.grant.clone());
+        let permit = self.admit(believed, request, story, now)?;
+        let mut answer = parts.deliver(&permit, request, now).await;
+        if parts.revocations.changes() != changes {
             // Better told now than cut off after the head.
             answer = self.believe(request, story, now).and(answer);
         }
@@ -106,12 +112,7 @@ impl Assets {
         answer
     }
 
-    fn believe(
-        &self,
-        request: &AssetRequest<'_>,
-        story: &mut Story,
-        now: UnixTime,
-    ) -> Result<VerifiedGrant, AssetError> {
+    fn believe(&self, request: &AssetRequest<'_>, story: &mut Story, now: UnixTime) -> Result<Believed, AssetError> {
         let judged = self.judge(request, story, now);
         judged.inspect_err(|error| {
             story.denial = Some(error.label());
@@ -119,32 +120,36 @@ impl Assets {
         })
     }
 
-    fn judge(&self, request: &AssetRequest<'_>, story: &mut Story, now: UnixTime) -> Result<VerifiedGrant, AssetError> {
-        let parts = &self.0;
-        let shape = |_| AssetError::Denied(Denial::Invalid(InvalidReason::Shape));
-        let path = LinkPath::parse(request.path).map_err(shape)?;
-        let believed = believe(&path, &parts.seals.get(), &parts.bounds, &parts.revocations, now);
-        // The id is a hash of the token, and a link that opened has it already.
-        story.link = Some(believed.as_ref().map_or_else(|_| path.id(), VerifiedGrant::id));
+    fn judge(&self, request: &AssetRequest<'_>, story: &mut Story, now: UnixTime) -> Result<Believed, AssetError> {
+        let parts = &self.0.parts;
+        let seals = parts.seals.get();
+        let believed = believe(request.path, &self.0.memo, &seals, &parts.bounds, &parts.revocations, now);
+        story.link = match &believed {
+            Ok(believed) => Some(believed.grant.id()),
+            // Nobody but the log wants the id of what is not ours, and it may not write this one down.
+            Err(Denial::Invalid(_)) => None,
+            // The id is a hash of the token.
+            Err(_) => LinkPath::parse(request.path).ok().map(|path| path.id()),
+        };
         believed.map_err(AssetError::Denied)
     }
 
     fn admit(
         &self,
-        grant: VerifiedGrant,
+        believed: Believed,
         request: &AssetRequest<'_>,
         story: &mut Story,
         now: UnixTime,
     ) -> Result<Permit, AssetError> {
-        let profiles = self.0.profiles.get();
+        let profiles = self.0.parts.profiles.get();
         // A profile that a reload took away admits nobody.
-        let Some(profile) = profiles.get(&grant.grant().profile) else {
+        let Some(profile) = profiles.get(&believed.grant.grant().profile) else {
             story.denial = Some("no-profile");
             return Err(AssetError::Refused);
         };
         let facts =
             RequestFacts { method: request.method.as_method(), headers: request.headers, client: request.client };
-        let (verdict, permit) = admit(grant, profile, &facts, now);
+        let (verdict, permit) = admit(believed, profile, &facts, now);
         if permit.is_none() {
             story.denial = verdict.refusal.map(Refusal::as_str);
         }
@@ -160,7 +165,7 @@ impl AssetParts {
         request: &AssetRequest<'_>,
         now: UnixTime,
     ) -> Result<Response<AssetBody>, AssetError> {
-        let located = locate(permit, now).map_err(|_| impossible())?;
+        let located = locate(permit, now);
         let decision = decide(request.method, request.headers, &located.validators());
         let mut reply = Reply::new(permit, &located, now);
         match decision {
@@ -169,7 +174,7 @@ impl AssetParts {
             Decision::RangeUnsatisfiable => return Err(AssetError::RangeUnsatisfiable { length: located.length }),
             Decision::Whole | Decision::Part(_) | Decision::Parts(_) => {}
         }
-        reply.digest(located.sha256(permit, &self.known).await);
+        reply.digest(located.digest(&self.known).await);
         let opener = Opener::new(permit.clone(), self, request.cut.clone(), now)?;
         if request.method == Retrieval::Head {
             let came = opener.probe(&located).await?;
@@ -182,7 +187,7 @@ impl AssetParts {
 async fn open(
     decision: Decision,
     opener: Opener,
-    located: &Located,
+    located: &Located<'_>,
     permit: &Permit,
     reply: &Reply<'_>,
 ) -> Result<Response<AssetBody>, AssetError> {
@@ -199,7 +204,7 @@ async fn open(
     }
 }
 
-/// A fingerprint's hexadecimal digits are always an entity tag and a boundary.
+/// A fingerprint's hexadecimal digits are always a boundary.
 fn impossible() -> AssetError {
     AssetError::Read(ReadError::Origin(OriginError::Failed("a fingerprint could not be written".to_owned())))
 }

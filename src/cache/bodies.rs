@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::pace::Pace;
-use super::{BLOCK, Charge, Ledger, NoRoom};
+use super::{BLOCK, Block, Charge, Ledger, NoRoom};
 use crate::telemetry::Metrics;
 
 /// All bodies in flight of one cache. Clones are one.
@@ -160,6 +160,11 @@ impl BodyMeter {
         self.gave_at(bytes, Instant::now());
     }
 
+    /// All of a body was handed to the reader in one chunk, at `now`.
+    pub fn gave_all(self, bytes: u64, now: Instant) {
+        self.gave_at(bytes, now);
+    }
+
     /// The reader came for more: its clock stops.
     pub fn asked(&self) {
         self.asked_at(Instant::now());
@@ -169,7 +174,7 @@ impl BodyMeter {
     ///
     /// The last chunks lie in the connection's write queue when the body is over. Without this, a reader that takes none of a small
     /// body would never be measured.
-    pub fn hold(&self, bytes: Bytes) -> Bytes {
+    pub fn hold(&self, bytes: impl AsRef<[u8]> + Send + 'static) -> Bytes {
         Bytes::from_owner(Held { bytes, _entry: Arc::clone(&self.0) })
     }
 
@@ -200,14 +205,20 @@ impl Drop for Entry {
 }
 
 /// Bytes that are a part of a body until they are dropped.
-struct Held {
-    bytes: Bytes,
+struct Held<B> {
+    bytes: B,
     _entry: Arc<Entry>,
 }
 
-impl AsRef<[u8]> for Held {
+impl<B: AsRef<[u8]>> AsRef<[u8]> for Held<B> {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.as_ref()
+    }
+}
+
+impl AsRef<[u8]> for Block {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes()
     }
 }
 

@@ -4,6 +4,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +12,7 @@ use super::flights::Flights;
 use super::index::{Claim, ClaimLink, Hoard, Index, Share, Usage};
 use super::intake::{Berth, Intake, Room};
 use super::manifest::Manifest;
-use super::reader::Reader;
+use super::reader::{Reader, within_block};
 use super::source::{Run, Source};
 use super::{Block, Bodies, BodyMeter, CacheSettings, Came, Found, Ledger, Manifests, ReadError};
 use crate::catalog::Catalog;
@@ -91,6 +92,19 @@ impl Cache {
             (true, false) => Came { found: Found::Some, collapsed: false, stored },
             (false, false) => Came { found: Found::Nothing, collapsed: false, stored },
         }
+    }
+
+    /// A whole body at once, where all of it lies here in one block: one look, and nothing is copied. Otherwise [`Cache::look`] and
+    /// [`Cache::open`] are the way.
+    pub fn at_hand(&self, source: &Source, span: ByteSpan, meter: &BodyMeter) -> Option<Bytes> {
+        let number = Run::touched(span).filter(|run| run.first == run.last)?.first;
+        let block = self.0.index.get(&source.block(number))?;
+        if ByteSpan::whole(source.length) == Some(span) {
+            self.0.index.fetched(&source.fingerprint);
+        }
+        let within = within_block(span, number);
+        let end = within.end.min(block.bytes().len());
+        Some(meter.hold(block).slice(within.start.min(end)..end))
     }
 
     /// Counts a body that came about so.

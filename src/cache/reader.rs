@@ -102,14 +102,7 @@ impl Reader {
         if self.needed.is_none() {
             self.finish().await?;
         }
-        Ok(Some(block.slice(self.within(number))))
-    }
-
-    /// Which bytes of a block belong to the span.
-    fn within(&self, number: u32) -> Range<usize> {
-        let start = u64::from(number) * BLOCK as u64;
-        let within = |offset: u64| usize::try_from(offset.saturating_sub(start)).unwrap_or(BLOCK).min(BLOCK);
-        within(self.span.first())..within(self.span.end())
+        Ok(Some(block.slice(within_block(self.span, number))))
     }
 
     /// Before the last bytes are given away, all that came before must be proven.
@@ -220,6 +213,13 @@ impl Reader {
             }
         }
     }
+}
+
+/// Which bytes of a block belong to a span.
+pub(super) fn within_block(span: ByteSpan, number: u32) -> Range<usize> {
+    let start = u64::from(number) * BLOCK as u64;
+    let within = |offset: u64| usize::try_from(offset.saturating_sub(start)).unwrap_or(BLOCK).min(BLOCK);
+    within(span.first())..within(span.end())
 }
 
 fn proven(ending: Ending) -> Result<(), ReadError> {

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use ::http::header::{RANGE, USER_AGENT};
-use ::http::{Request, StatusCode, Version};
+use ::http::{Request, StatusCode, Uri, Version};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
@@ -18,7 +18,7 @@ use super::front::EdgeParts;
 use crate::asset::{AssetBody, DeliveryError, Story};
 use crate::catalog::FetchRecord;
 use crate::fetcher::ClientAddr;
-use crate::link::VerifiedGrant;
+use crate::link::{LinkId, LinkPath, VerifiedGrant};
 use crate::telemetry::{AccessRecord, AgentText, MethodText, RangeText};
 
 /// What is known of a request when it comes in.
@@ -32,6 +32,8 @@ pub(super) struct Account {
     range: Option<RangeText>,
     agent: Option<AgentText>,
     pub(super) story: Story,
+    /// Where the request went, if it was not believed: its link's id is reckoned only when it is written down.
+    pub(super) asked: Option<Uri>,
     status: u16,
     outcome: &'static str,
     expected: u64,
@@ -53,6 +55,7 @@ impl Account {
             range: headers.get(RANGE).map(|value| RangeText::of(value.as_bytes())),
             agent: headers.get(USER_AGENT).map(|value| AgentText::of(value.as_bytes())),
             story: Story::default(),
+            asked: None,
             status: CLIENT_CLOSED_REQUEST,
             outcome: LEFT,
             expected: u64::MAX,
@@ -83,10 +86,10 @@ impl Account {
             self.outcome = LEFT;
         }
         self.count_metrics();
-        self.log();
         if self.story.ours {
             self.record();
         }
+        self.log();
     }
 
     fn count_metrics(&self) {
@@ -106,21 +109,28 @@ impl Account {
     }
 
     /// Requests without a link that is believed are many when somebody tries, so only some of them are written; all are counted.
-    fn log(&self) {
-        let log = &self.parts.access_log;
+    fn log(&mut self) {
+        let parts = Arc::clone(&self.parts);
         if self.story.grant.is_none() {
-            log.write_denial(self.parts.clock.now(), || self.line());
+            parts.access_log.write_denial(parts.clock.now(), || self.line());
         } else {
-            log.write(self.line());
+            parts.access_log.write(self.line());
         }
     }
 
-    fn line(&self) -> AccessRecord {
+    fn link(&self) -> Option<LinkId> {
+        let asked = || LinkPath::parse(self.asked.as_ref()?.path()).ok().map(|path| path.id());
+        self.story.link.or_else(asked)
+    }
+
+    /// What is written down, and not kept here any longer.
+    fn line(&mut self) -> AccessRecord {
+        let link = self.link();
         let grant = self.story.grant.as_ref().map(VerifiedGrant::grant);
         let verdict = self.story.verdict.as_ref();
         AccessRecord {
             time_millis: self.at_ms,
-            link: self.story.link.map(|id| id.to_string().into()),
+            link: link.map(|id| id.to_string().into()),
             store: grant.map(|grant| grant.store.clone()),
             minted_by: grant.map(|grant| grant.client.clone()),
             status: self.status,
@@ -129,8 +139,8 @@ impl Account {
             suppressed: 0,
             method: self.method.clone(),
             http: self.http_version,
-            range: self.range.clone(),
-            agent: self.agent.clone(),
+            range: self.range.take(),
+            agent: self.agent.take(),
             agent_class: verdict.map(|verdict| verdict.agent.as_str()),
             network: verdict.map(|verdict| verdict.network.as_str()),
             client: self.client.ip(),

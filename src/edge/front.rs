@@ -65,7 +65,10 @@ impl Edge {
         let answering = AssertUnwindSafe(self.answer(&request, client, cut, &mut account.story)).catch_unwind();
         let (response, outcome) = match answering.await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(problem)) => told(told_of(problem, request.headers())),
+            Ok(Err(problem)) => {
+                account.asked = Some(request.uri().clone());
+                told(told_of(problem, request.headers()))
+            }
             Err(_) => {
                 tracing::error!("a request panicked; it alone was ended");
                 told(FAILED.because("Something failed here. Try again."))

@@ -100,6 +100,11 @@ impl Seals {
         }
     }
 
+    /// Whether links that this key sealed are still opened at `now`.
+    pub fn opens_with(&self, key: KeyId, now: UnixTime) -> bool {
+        self.keys.iter().any(|one| one.id == key && one.state.opens_at(now))
+    }
+
     /// Opens a link's path. Every failure looks the same from outside; the reason is for our own metrics.
     pub fn open(&self, path: &LinkPath<'_>, now: UnixTime) -> Result<OpenedGrant, Denial> {
         self.try_open(path, now).map_err(Denial::Invalid)

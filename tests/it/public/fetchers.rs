@@ -29,6 +29,20 @@ fn behind_a_proxy() -> Place {
 }
 
 #[tokio::test]
+async fn a_link_that_was_just_served_is_judged_as_if_it_never_was() {
+    let (gate, link) = linked(Place::new()).await;
+    for _ in 0..2 {
+        assert_eq!(status(&gate, &link, META, &[]).await, 200);
+        assert_eq!(status(&gate, &link, BROWSER, &[]).await, 403);
+        assert_eq!(status(&gate, &link, META, &["Cookie: a=b"]).await, 403);
+        let elsewhere = format!("GET {} HTTP/1.1\r\nHost: evil.example\r\nUser-Agent: {META}\r\n\r\n", link.path);
+        assert_eq!(gate.raw(elsewhere).await.problem(), (421, "misdirected".to_owned()));
+    }
+    gate.revoke(json!({ "link": link.id })).await;
+    assert_eq!(gate.get(&link.path).await.problem(), (410, "link-revoked".to_owned()));
+}
+
+#[tokio::test]
 async fn metas_agents_are_admitted_and_others_are_not() {
     let (gate, link) = linked(Place::new()).await;
     for agent in [META, "facebookexternalhit/1.1", "FacebookExternalHit/1.1"] {
