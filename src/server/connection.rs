@@ -7,9 +7,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use http::header::CONNECTION;
@@ -18,13 +19,14 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::drain::Drain;
 use super::fair::Fair;
+use super::head_clock::HeadClock;
 use super::serve::{BoxError, ConnectionLimits, PeerInfo, Place};
 use crate::telemetry::ListenerMetrics;
 
@@ -115,7 +117,8 @@ impl Connection {
             let Ok((io, local)) = opened(stream, protocol.write_budget) else { return Ending::ClientLeft };
             let leaving = Arc::new(AtomicBool::new(false));
             let service = watched(make(PeerInfo { peer, local, cut: cut.clone() }), Arc::clone(&leaving));
-            self.talk(protocol.http.serve_connection(io, service), &leaving).await
+            let (mut http, clock) = (protocol.http, HeadClock::new(protocol.header_read_timeout));
+            self.talk(http.timer(clock.clone()).serve_connection(io, service), &clock, &leaving).await
         };
         let ending = tokio::select! {
             biased;
@@ -131,7 +134,12 @@ impl Connection {
     }
 
     /// Drives the connection, and takes it through the steps of the drain.
-    async fn talk<I, S, B>(&self, connection: http1::Connection<I, S>, leaving: &AtomicBool) -> Ending
+    async fn talk<I, S, B>(
+        &self,
+        connection: http1::Connection<I, S>,
+        clock: &HeadClock,
+        leaving: &AtomicBool,
+    ) -> Ending
     where
         I: hyper::rt::Read + hyper::rt::Write + Unpin,
         S: HttpService<Incoming, ResBody = B>,
@@ -141,16 +149,18 @@ impl Connection {
     {
         let mut connection = pin!(connection);
         let schedule = tokio::select! {
-            result = connection.as_mut() => return Ending::of(result),
+            biased;
+            result = in_time(connection.as_mut(), clock) => return Ending::of(result),
             schedule = self.drain.schedule() => schedule,
         };
         leaving.store(true, Ordering::Relaxed);
         tokio::select! {
-            result = connection.as_mut() => return Ending::of(result),
+            biased;
+            result = in_time(connection.as_mut(), clock) => return Ending::of(result),
             () = sleep_until(schedule.close_idle) => {}
         }
         connection.as_mut().graceful_shutdown();
-        timeout_at(schedule.cut, connection).await.map_or(Ending::Cut, Ending::of)
+        timeout_at(schedule.cut, in_time(connection, clock)).await.map_or(Ending::Cut, Ending::of)
     }
 }
 
@@ -160,10 +170,22 @@ impl Drop for Connection {
     }
 }
 
+/// Drives the connection to its end, and has it look again when a head is late.
+async fn in_time<C: Future + ?Sized>(mut connection: Pin<&mut C>, clock: &HeadClock) -> C::Output {
+    loop {
+        tokio::select! {
+            biased;
+            result = connection.as_mut() => return result,
+            () = clock.late() => {}
+        }
+    }
+}
+
 /// How a connection is to be spoken with.
 #[derive(Clone)]
 pub(super) struct Protocol {
     http: http1::Builder,
+    header_read_timeout: Duration,
     write_budget: u64,
 }
 
@@ -171,7 +193,6 @@ pub(super) struct Protocol {
 pub(super) fn protocol(limits: &ConnectionLimits) -> Protocol {
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
         .header_read_timeout(limits.header_read_timeout)
         .max_header_size(limits.head_bytes)
         .keep_alive(true)
@@ -179,7 +200,7 @@ pub(super) fn protocol(limits: &ConnectionLimits) -> Protocol {
     if limits.max_headers != HYPERS_MAX_HEADERS {
         builder.max_headers(limits.max_headers);
     }
-    Protocol { http: builder, write_budget: limits.write_budget }
+    Protocol { http: builder, header_read_timeout: limits.header_read_timeout, write_budget: limits.write_budget }
 }
 
 /// Turns an accepted socket into what hyper reads and writes; also gives our end's address.
@@ -224,9 +245,7 @@ const HYPERS_MAX_HEADERS: usize = 100;
 mod tests {
     use std::convert::Infallible;
     use std::future::pending;
-    use std::pin::Pin;
     use std::sync::Mutex;
-    use std::time::Duration;
 
     use bytes::Bytes;
     use futures_util::{Stream, StreamExt, stream};

@@ -7,6 +7,7 @@
 mod connection;
 mod drain;
 mod fair;
+mod head_clock;
 mod listener;
 mod serve;
 
