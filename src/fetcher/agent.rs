@@ -133,7 +133,7 @@ impl Pattern {
     fn matches(&self, agent: &[u8]) -> bool {
         match self {
             Self::Prefix(text) => starts_with(agent, text),
-            Self::Anywhere(text) => agent.windows(text.len()).any(|part| part.eq_ignore_ascii_case(text)),
+            Self::Anywhere(text) => anywhere(agent, text),
             Self::Glob(text) => glob(text, agent),
         }
     }
@@ -141,6 +141,14 @@ impl Pattern {
 
 fn starts_with(agent: &[u8], lower: &[u8]) -> bool {
     agent.get(..lower.len()).is_some_and(|head| head.eq_ignore_ascii_case(lower))
+}
+
+/// Most places differ in the first letter already.
+fn anywhere(agent: &[u8], lower: &[u8]) -> bool {
+    let Some((first, rest)) = lower.split_first() else { return true };
+    let begins = |(at, byte): (usize, &u8)| byte.eq_ignore_ascii_case(first).then_some(at + 1);
+    let mut ends = agent.iter().enumerate().filter_map(begins);
+    ends.any(|at| agent.get(at..).is_some_and(|tail| starts_with(tail, rest)))
 }
 
 /// Matches greedily and goes back to the last `*` only, which is enough for globs and bounds the time by the product of the lengths.

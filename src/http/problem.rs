@@ -9,6 +9,7 @@ use std::time::Duration;
 use ::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use bytes::Bytes;
+use serde::ser::SerializeMap;
 use serde_json::{Map, Value};
 
 /// One row of a table of problems: a status, a stable code, and a title.
@@ -86,20 +87,18 @@ impl Problem {
 
     /// The problem as a JSON object, as it stands in a body.
     pub fn to_json(&self) -> Value {
-        let mut json = Map::new();
-        json.insert("type".to_owned(), "about:blank".into());
-        json.insert("title".to_owned(), self.0.kind.title.into());
-        json.insert("status".to_owned(), self.0.kind.status.as_u16().into());
-        json.insert("code".to_owned(), self.0.kind.code.into());
-        json.insert("detail".to_owned(), self.0.detail.as_ref().into());
-        json.extend(self.0.members.clone());
-        Value::Object(json)
+        serde_json::to_value(self).unwrap_or_default()
     }
 
     /// Status, header fields and body of the answer.
     pub fn into_answer(self) -> (StatusCode, HeaderMap, Bytes) {
-        let body = Bytes::from(self.to_json().to_string());
+        let mut body = Vec::with_capacity(BODY);
+        if serde_json::to_writer(&mut body, &self).is_err() {
+            body.clear();
+        }
+        let body = Bytes::from(body);
         let mut fields = self.0.fields;
+        fields.reserve(8);
         fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         fields.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -107,6 +106,25 @@ impl Problem {
         (self.0.kind.status, fields, body)
     }
 }
+
+impl serde::Serialize for Problem {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Told { kind, detail, members, .. } = self.0.as_ref();
+        let mut json = serializer.serialize_map(None)?;
+        json.serialize_entry("type", "about:blank")?;
+        json.serialize_entry("title", kind.title)?;
+        json.serialize_entry("status", &kind.status.as_u16())?;
+        json.serialize_entry("code", kind.code)?;
+        json.serialize_entry("detail", detail)?;
+        for (name, value) in members {
+            json.serialize_entry(name, value)?;
+        }
+        json.end()
+    }
+}
+
+/// Where a body begins, in bytes; most problems fit into it.
+const BODY: usize = 256;
 
 #[cfg(test)]
 mod tests {

@@ -157,7 +157,11 @@ impl LinkId {
 
 impl fmt::Display for LinkId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{ID_PREFIX}{}", BASE32.encode(&self.0))
+        let mut text = *b"lnk_----------------";
+        if let Some((_, digits)) = text.split_at_mut_checked(ID_PREFIX.len()) {
+            BASE32.encode_mut(&self.0, digits);
+        }
+        f.write_str(std::str::from_utf8(&text).unwrap_or(ID_PREFIX))
     }
 }
 

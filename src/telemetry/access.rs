@@ -16,7 +16,7 @@ use prometheus_client::metrics::counter::Counter;
 
 use super::denials::DenialLimiter;
 use super::metrics::Metrics;
-use super::record::AccessRecord;
+use super::record::{AccessRecord, Stamp};
 use crate::value::UnixTime;
 
 /// The way into the access log. Clones share one queue; the writer ends when the last is gone.
@@ -126,7 +126,7 @@ impl Write for Memory {
 
 fn start_writer(out: Box<dyn Write + Send>, queue: usize, dropped: Counter) -> io::Result<SyncSender<Message>> {
     let (sender, receiver) = sync_channel(queue.max(1));
-    let writer = Writer { out, lines: Vec::new(), records: 0, dropped };
+    let writer = Writer { out, lines: Vec::new(), stamp: Stamp::default(), records: 0, dropped };
     thread::Builder::new().name("access-log".to_owned()).spawn(move || writer.run(&receiver))?;
     Ok(sender)
 }
@@ -134,6 +134,7 @@ fn start_writer(out: Box<dyn Write + Send>, queue: usize, dropped: Counter) -> i
 struct Writer {
     out: Box<dyn Write + Send>,
     lines: Vec<u8>,
+    stamp: Stamp,
     /// How many records `lines` holds.
     records: u64,
     dropped: Counter,
@@ -141,6 +142,9 @@ struct Writer {
 
 impl Writer {
     /// Gathers lines while records keep coming, so that a busy gateway makes few system calls and an idle one writes at once.
+    ///
+    /// After it has written it rests for a moment: records that come then wake nobody, which would cost the serving threads a system
+    /// call for each of them.
     fn run(mut self, queue: &Receiver<Message>) {
         while let Ok(first) = queue.recv() {
             self.take(first);
@@ -151,13 +155,14 @@ impl Writer {
                 }
             }
             self.write_out();
+            thread::sleep(REST);
         }
     }
 
     fn take(&mut self, message: Message) {
         match message {
             Message::Record(record) => {
-                record.write_line(&mut self.lines);
+                record.write_line(&mut self.stamp, &mut self.lines);
                 self.records += 1;
             }
             Message::Flush(done) => {
@@ -179,6 +184,8 @@ impl Writer {
 
 /// How many bytes of lines are gathered before they are written.
 const BATCH: usize = 64 * 1024;
+/// A queue of some thousand records takes what comes meanwhile.
+const REST: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests {

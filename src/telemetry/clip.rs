@@ -22,6 +22,12 @@ impl<const MAX: usize> Clip<MAX> {
     /// The first of `bytes` that fit; what is not UTF-8, or not fit to be shown, becomes U+FFFD.
     pub fn of(bytes: &[u8]) -> Self {
         let head = bytes.get(..MAX).unwrap_or(bytes);
+        // Nearly everything that is sent is plain. Without an early exit many bytes are looked at at once.
+        if head.iter().fold(true, |plain, byte| plain & (0x20..0x7f).contains(byte))
+            && let Ok(text) = std::str::from_utf8(head)
+        {
+            return Self(text.into());
+        }
         let mut text = String::with_capacity(head.len());
         for shown in String::from_utf8_lossy(head).chars().map(shown) {
             if text.len() + shown.len_utf8() > MAX {

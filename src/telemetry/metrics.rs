@@ -4,8 +4,10 @@
 //! hold a handle for that name, so that nothing on the hot path allocates or locks. A label is a word of the program or a name of the
 //! settings, never text from a request.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -48,6 +50,8 @@ pub struct Metrics {
     access_records_dropped: Counter,
     catalog_write_lag: Seconds,
     first_byte: SecondsHistogram,
+    /// The handles that were made, found again without a lock. The settings bound how many there are.
+    profiles: ArcSwap<Vec<(Box<str>, Arc<ProfileMetrics>)>>,
 }
 
 impl Metrics {
@@ -101,6 +105,7 @@ impl Metrics {
             catalog_write_lag: book
                 .enter("catalog_write_lag_seconds", "How long the oldest record of the last written batch had waited"),
             first_byte: book.enter("first_byte_seconds", "Time from a request's head to the first byte of its answer"),
+            profiles: ArcSwap::default(),
             registry: book.0,
         }
     }
@@ -199,9 +204,20 @@ impl Metrics {
     }
 
     /// The handle for a fetcher profile; `name` comes from the settings. Handles of one name share their counts.
-    pub fn profile(&self, name: &str) -> ProfileMetrics {
+    pub fn profile(&self, name: &str) -> Arc<ProfileMetrics> {
+        let made = self.profiles.load();
+        if let Some((_, handle)) = made.iter().find(|(held, _)| **held == *name) {
+            return Arc::clone(handle);
+        }
         let verdicts = Counters::new(self.verdicts.clone(), named("profile", name), ["agent", "network", "verdict"]);
-        ProfileMetrics { verdicts, list_age: self.network_list_age.get_or_create_owned(&named("profile", name)) }
+        let list_age = self.network_list_age.get_or_create_owned(&named("profile", name));
+        let handle = Arc::new(ProfileMetrics { verdicts, list_age });
+        self.profiles.rcu(|made| {
+            let mut more = made.as_ref().clone();
+            more.push((name.into(), Arc::clone(&handle)));
+            more
+        });
+        handle
     }
 
     /// The handle for a store; `name` comes from the settings. Handles of one name share their counts.

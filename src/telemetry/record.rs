@@ -3,64 +3,52 @@
 //! The fields are the facts from which operators learn what the real fetcher does. There is no field for a path, a query or a token:
 //! what has no field cannot leak. Field names and their order are a promise to whoever parses the log.
 
+use std::fmt::Display;
+use std::io::Write;
 use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};
-
-use serde::{Serialize, Serializer};
 
 use super::clip::{AgentText, MethodText, RangeText};
 use crate::value::{ClientName, StoreName};
 
 /// The facts of one request. What is `None` has no place in the line.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct AccessRecord {
     /// When the request's head was read, in milliseconds since the epoch; written in RFC 3339.
-    #[serde(rename = "time", serialize_with = "rfc3339_millis")]
     pub time_millis: u64,
     /// The link's id, `lnk_...`; for links that did not open as well, since it is a digest of what was sent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<Box<str>>,
     /// The store of the opened grant.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreName>,
     /// The client that minted the opened grant.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub minted_by: Option<ClientName>,
     /// The answer's status code.
     pub status: u16,
     /// What became of the request, in the words of `hallpass_requests_total`.
     pub outcome: &'static str,
     /// Why the link was not believed, in the words of `hallpass_denials_total`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub denial: Option<&'static str>,
     /// How many denials went unlogged before this line.
-    #[serde(skip_serializing_if = "is_zero")]
     pub suppressed: u64,
     /// The method.
     pub method: MethodText,
     /// The HTTP version, such as `HTTP/1.1`.
     pub http: &'static str,
     /// The `Range` that was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<RangeText>,
     /// The `User-Agent`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentText>,
     /// The class that the fetcher profile gave the agent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_class: Option<&'static str>,
     /// Where the fetcher profile's list puts the client's address.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<&'static str>,
     /// The client's address.
     pub client: IpAddr,
     /// Bytes of the body that were handed to the socket.
     pub bytes: u64,
     /// From the head to the answer's first byte; written in milliseconds. `None` when nothing was sent.
-    #[serde(rename = "first_byte_ms", serialize_with = "maybe_millis", skip_serializing_if = "Option::is_none")]
     pub first_byte: Option<Duration>,
     /// From the head to the end; written in milliseconds.
-    #[serde(rename = "total_ms", serialize_with = "millis")]
     pub total: Duration,
     /// Whether all of the answer was handed to the socket; otherwise the client left, or we cut it.
     pub completed: bool,
@@ -68,36 +56,86 @@ pub struct AccessRecord {
 
 impl AccessRecord {
     /// Appends the record as one line of JSON (RFC 8259), line feed included.
-    pub(super) fn write_line(&self, line: &mut Vec<u8>) {
-        let start = line.len();
-        if serde_json::to_writer(&mut *line, self).is_ok() {
-            line.push(b'\n');
-        } else {
-            line.truncate(start);
+    pub(super) fn write_line(&self, stamp: &mut Stamp, line: &mut Vec<u8>) {
+        line.extend(b"{\"time\":\"");
+        stamp.write(self.time_millis, line);
+        line.push(b'"');
+        text(line, "link", self.link.as_deref());
+        text(line, "store", self.store.as_ref().map(StoreName::as_str));
+        text(line, "minted_by", self.minted_by.as_ref().map(ClientName::as_str));
+        shown(line, "status", self.status);
+        text(line, "outcome", Some(self.outcome));
+        text(line, "denial", self.denial);
+        if self.suppressed > 0 {
+            shown(line, "suppressed", self.suppressed);
         }
+        text(line, "method", Some(self.method.as_str()));
+        text(line, "http", Some(self.http));
+        text(line, "range", self.range.as_ref().map(RangeText::as_str));
+        text(line, "agent", self.agent.as_ref().map(AgentText::as_str));
+        text(line, "agent_class", self.agent_class);
+        text(line, "network", self.network);
+        shown(line, "client", format_args!("\"{}\"", self.client));
+        shown(line, "bytes", self.bytes);
+        millis(line, "first_byte_ms", self.first_byte);
+        millis(line, "total_ms", Some(self.total));
+        shown(line, "completed", self.completed);
+        line.extend(b"}\n");
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the derive calls it with a reference")]
-fn rfc3339_millis<S: Serializer>(time: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-    let time = UNIX_EPOCH + Duration::from_millis((*time).min(LAST_MILLI));
-    serializer.collect_str(&humantime::format_rfc3339_millis(time))
+/// A time as RFC 3339 writes it. The second stays as it was written while it is the same one, as it is for thousands of lines.
+#[derive(Debug, Default)]
+pub(super) struct Stamp {
+    second: Option<u64>,
+    text: String,
+}
+
+impl Stamp {
+    fn write(&mut self, millis: u64, line: &mut Vec<u8>) {
+        let millis = millis.min(LAST_MILLI);
+        let second = millis / 1000;
+        if self.second != Some(second) {
+            let whole = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(second)).to_string();
+            whole.trim_end_matches('Z').clone_into(&mut self.text);
+            self.second = Some(second);
+        }
+        line.extend(self.text.as_bytes());
+        let _ = write!(line, ".{:03}Z", millis % 1000);
+    }
+}
+
+fn name(line: &mut Vec<u8>, name: &str) {
+    line.extend(b",\"");
+    line.extend(name.as_bytes());
+    line.extend(b"\":");
+}
+
+fn text(line: &mut Vec<u8>, field: &str, text: Option<&str>) {
+    let Some(text) = text else { return };
+    name(line, field);
+    let is_plain = !text.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\'));
+    if is_plain {
+        line.push(b'"');
+        line.extend(text.as_bytes());
+        line.push(b'"');
+    } else {
+        // Memory takes every byte of it.
+        let _ = serde_json::to_writer(&mut *line, text);
+    }
+}
+
+/// A value whose text is JSON as it is.
+fn shown(line: &mut Vec<u8>, field: &str, value: impl Display) {
+    name(line, field);
+    let _ = write!(line, "{value}");
 }
 
 /// With three decimals: microseconds are what a hit takes.
-fn millis<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+fn millis(line: &mut Vec<u8>, field: &str, span: Option<Duration>) {
+    let Some(span) = span else { return };
     let micros = u32::try_from(span.as_micros()).unwrap_or(u32::MAX);
-    serializer.serialize_f64(f64::from(micros) / 1000.0)
-}
-
-#[expect(clippy::ref_option, reason = "the derive calls it with a reference")]
-fn maybe_millis<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    millis(&span.unwrap_or_default(), serializer)
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the derive calls it with a reference")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
+    shown(line, field, format_args!("{}.{:03}", micros / 1000, micros % 1000));
 }
 
 /// The last millisecond that RFC 3339 can write.
@@ -133,7 +171,7 @@ pub(super) mod tests {
 
     fn line(record: &AccessRecord) -> String {
         let mut line = Vec::new();
-        record.write_line(&mut line);
+        record.write_line(&mut Stamp::default(), &mut line);
         String::from_utf8(line).unwrap()
     }
 
@@ -144,7 +182,7 @@ pub(super) mod tests {
             "{\"time\":\"2026-11-21T10:20:00.123Z\",\"link\":\"lnk_abc\",\"store\":\"media\",\"minted_by\":\"billing\",\"status\":206,\
              \"outcome\":\"served\",\"method\":\"GET\",\"http\":\"HTTP/1.1\",\"range\":\"bytes=0-524288\",\
              \"agent\":\"facebookexternalhit/1.1\",\"agent_class\":\"match\",\"network\":\"inside\",\"client\":\"2a03:2880::1\",\
-             \"bytes\":524289,\"first_byte_ms\":0.25,\"total_ms\":12.5,\"completed\":true}\n"
+             \"bytes\":524289,\"first_byte_ms\":0.250,\"total_ms\":12.500,\"completed\":true}\n"
         );
     }
 
