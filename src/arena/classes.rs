@@ -4,7 +4,7 @@
 //! wastes at most a fifth of its slot.
 
 /// The least length that is worth a slot, in bytes. Below it, copying is as fast as anything else.
-pub const LEAST: usize = 32 * 1024;
+pub(super) const LEAST: usize = 32 * 1024;
 
 /// What each class holds, in bytes.
 pub(super) const CLASSES: [usize; 13] = [

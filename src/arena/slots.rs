@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, memfd_create, sendfile};
+use rustix::process::{Resource, getrlimit};
 
 use super::classes::{CLASSES, class_of};
 
@@ -74,13 +75,17 @@ impl Arena {
         let stretch = capacity.checked_next_multiple_of(largest).filter(|bytes| *bytes > 0);
         let length = stretch.and_then(|stretch| stretch.checked_mul(CLASSES.len() as u64));
         let (stretch, length) = stretch.zip(length).ok_or(io::ErrorKind::InvalidInput)?;
+        // Past this limit the kernel does not refuse, it kills.
+        if getrlimit(Resource::Fsize).current.is_some_and(|most| most < length) {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         let memory: OwnedFd = memfd_create("hallpass-blocks", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
         let file = File::from(memory);
         file.set_len(length)?;
         fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
         let length = usize::try_from(length).map_err(|_| io::ErrorKind::InvalidInput)?;
         let mapping = MmapOptions::new().len(length).map_raw_read_only(&file)?;
-        // A page that is still on its way is part of a slot that is used again where pages are huge: they are freed as a whole only.
+        // Huge pages are freed as a whole only. That the file gets none when it is filled is looked at before, by `Arena::start`.
         mapping.advise(Advice::NoHugePage)?;
         Ok(Self(Arc::new(Shared { file, mapping, stretch, lists: Mutex::default(), punches })))
     }

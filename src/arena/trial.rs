@@ -6,6 +6,7 @@
 use std::io::{self, Read};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use super::Arena;
 
@@ -15,8 +16,12 @@ use super::Arena;
 /// The kernel refused a step, or the reader got other bytes than were sent.
 pub(super) fn stalled_reader(arena: &Arena) -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
-    let mut reader = TcpStream::connect(listener.local_addr()?)?;
-    let (sender, _) = listener.accept()?;
+    let mut reader = TcpStream::connect_timeout(&listener.local_addr()?, PATIENCE)?;
+    reader.set_read_timeout(Some(PATIENCE))?;
+    let (sender, peer) = listener.accept()?;
+    if peer != reader.local_addr()? {
+        return Err(io::Error::other("a stranger came to the trial"));
+    }
     sender.set_nonblocking(true)?;
     let none = || io::Error::other("there is no slot for the trial");
     let first = arena.take(LENGTH).ok_or_else(none)?.fill(&vec![SENT; LENGTH])?;
@@ -39,6 +44,8 @@ pub(super) fn stalled_reader(arena: &Arena) -> io::Result<()> {
 
 /// As much as a block has.
 const LENGTH: usize = 256 * 1024;
+/// How long each step over the loopback may take.
+const PATIENCE: Duration = Duration::from_secs(2);
 const SENT: u8 = b'a';
 const LATER: u8 = b'b';
 

@@ -67,7 +67,7 @@ impl Watch {
         Self { permit, revocations, seen: u64::MAX, deadline }
     }
 
-    /// For a body of one chunk, which has no next one to be cut at.
+    /// Why the body may not go on, if it may not.
     pub(super) fn cut_at(&mut self, now: Instant) -> Option<Cut> {
         if now >= self.deadline { Some(Cut::TooLong) } else { self.is_revoked().then_some(Cut::Revoked) }
     }
@@ -86,13 +86,13 @@ impl Watch {
 pub(super) struct Watched {
     stream: BoxStream<'static, Result<Bytes, ReadError>>,
     watch: Watch,
-    deadline: Pin<Box<Sleep>>,
+    /// Rings at the deadline where the stream is waited for; while chunks come, each looks at the time itself.
+    bell: Option<Pin<Box<Sleep>>>,
 }
 
 impl Watched {
     pub(super) fn new(stream: BoxStream<'static, Result<Bytes, ReadError>>, watch: Watch) -> Self {
-        let deadline = Box::pin(tokio::time::sleep_until(watch.deadline));
-        Self { stream, watch, deadline }
+        Self { stream, watch, bell: None }
     }
 }
 
@@ -100,12 +100,14 @@ impl Stream for Watched {
     type Item = Result<Bytes, DeliveryError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.deadline.as_mut().poll(context).is_ready() {
+        let Poll::Ready(next) = self.stream.as_mut().poll_next(context) else {
+            let deadline = self.watch.deadline;
+            let bell = self.bell.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+            ready!(bell.as_mut().poll(context));
             return Poll::Ready(Some(Err(DeliveryError::Cut(Cut::TooLong))));
-        }
-        let next = ready!(self.stream.as_mut().poll_next(context));
-        if self.watch.is_revoked() {
-            return Poll::Ready(Some(Err(DeliveryError::Cut(Cut::Revoked))));
+        };
+        if let Some(cut) = self.watch.cut_at(Instant::now()) {
+            return Poll::Ready(Some(Err(DeliveryError::Cut(cut))));
         }
         Poll::Ready(next.map(|chunk| chunk.map_err(DeliveryError::Read)))
     }

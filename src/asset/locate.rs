@@ -36,7 +36,7 @@ impl Located<'_> {
     pub(super) async fn digest(&self, known: &KnownObjects) -> Option<HeaderValue> {
         let digest = &self.permit.face().digest;
         if digest.get().is_none()
-            && let Some(sha256) = self.sha256(known).await
+            && let Some(sha256) = Box::pin(self.sha256(known)).await
         {
             digest.get_or_init(|| repr_digest(&sha256));
         }

@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use super::delivery::{Watch, Watched};
 use super::locate::Located;
 use super::{AssetBody, AssetError, DeliveryError, Permit};
-use crate::cache::{Cache, Came, Found, ReadError, Reader, Source};
+use crate::cache::{BodyMeter, Cache, Came, Found, ReadError, Reader, Source};
 use crate::http::Multipart;
 use crate::link::Revocations;
-use crate::origin::OriginError;
+use crate::origin::{Origin, OriginError};
 use crate::value::{ByteSpan, UnixTime};
 
 type Chunks = BoxStream<'static, Result<Bytes, DeliveryError>>;
@@ -23,7 +23,7 @@ type Chunks = BoxStream<'static, Result<Bytes, DeliveryError>>;
 #[derive(Clone)]
 pub(super) struct Opener {
     permit: Permit,
-    source: Arc<Source>,
+    origin: Arc<dyn Origin>,
     cache: Cache,
     revocations: Arc<Revocations>,
     deadline: Instant,
@@ -47,17 +47,9 @@ impl Opener {
         let grant = permit.grant();
         let stores = parts.stores.get();
         let origin = Arc::clone(stores.get(&grant.store).ok_or_else(store_is_gone)?);
-        let source = Arc::new(Source {
-            origin,
-            store: grant.store.clone(),
-            key: grant.key.clone(),
-            version: grant.version.clone(),
-            length: grant.length,
-            fingerprint: grant.fingerprint,
-        });
         let left: Duration = now.until(grant.expires);
         Ok(Self {
-            source,
+            origin,
             cache: parts.cache.clone(),
             revocations: Arc::clone(&parts.revocations),
             deadline: Instant::now() + left + parts.body_max,
@@ -76,13 +68,20 @@ impl Opener {
 
     /// One span.
     pub(super) async fn part(self, span: ByteSpan) -> Result<Opened, AssetError> {
-        let meter = self.cache.admit(self.cut.clone())?;
-        if let Some(bytes) = self.cache.at_hand(&self.source, span, &meter) {
+        let (meter, grant) = (self.cache.admit(self.cut.clone())?, self.permit.grant());
+        if let Some(bytes) = self.cache.at_hand(grant.fingerprint, grant.length, span, &meter) {
             self.cache.count(Came::HIT);
             return Ok(Opened { body: AssetBody::chunk(bytes, meter, self.watch()), came: Came::HIT });
         }
-        let came = self.cache.look(&self.source, [span]);
-        let reader = self.open(span).await?;
+        // In a box, so that the future of every request is not as large as that of the longest way.
+        Box::pin(self.read(span, meter)).await
+    }
+
+    /// One span that does not lie at hand as a whole.
+    async fn read(self, span: ByteSpan, meter: BodyMeter) -> Result<Opened, AssetError> {
+        let source = self.source();
+        let came = self.cache.look(&source, [span]);
+        let reader = self.cache.open(&source, span).await?;
         let came = self.count(came, &reader);
         Ok(Opened { body: AssetBody::stream(self.watched(reader), span.len(), meter), came })
     }
@@ -95,20 +94,20 @@ impl Opener {
             return Ok(Opened { body: AssetBody::of(frame.closing()), came: Came::HIT });
         };
         let meter = self.cache.admit(self.cut.clone())?;
-        let came = self.cache.look(&self.source, parts.iter().map(|part| part.span));
-        let first = self.open(span).await?;
+        let source = self.source();
+        let came = self.cache.look(&source, parts.iter().map(|part| part.span));
+        let first = self.cache.open(&source, span).await?;
         let came = self.count(came, &first);
         let mut first = Some(self.watched(first));
         let parts = parts.into_iter().map(move |part| {
             let head = stream::once(async { Ok(part.head) });
-            let (opener, at_hand) = (self.clone(), first.take());
+            let (opener, source, at_hand) = (self.clone(), Arc::clone(&source), first.take());
             let bytes = stream::once(async move {
-                match at_hand {
-                    Some(chunks) => Ok(chunks),
-                    None => {
-                        opener.open(part.span).await.map(|reader| opener.watched(reader)).map_err(DeliveryError::Read)
-                    }
+                if let Some(chunks) = at_hand {
+                    return Ok(chunks);
                 }
+                let reader = opener.cache.open(&source, part.span).await;
+                reader.map(|reader| opener.watched(reader)).map_err(DeliveryError::Read)
             });
             head.chain(bytes.try_flatten())
         });
@@ -119,16 +118,26 @@ impl Opener {
 
     /// Says what a GET would say, and reads nothing but, where the content does not lie in the cache, one byte of the store.
     pub(super) async fn probe(self, located: &Located<'_>) -> Result<Came, AssetError> {
-        let came = self.cache.look(&self.source, ByteSpan::whole(located.length));
+        let source = self.source();
+        let came = self.cache.look(&source, ByteSpan::whole(located.length));
         if let (Found::Some | Found::Nothing, Some(first)) = (came.found, ByteSpan::within(0, 0, located.length)) {
-            let Source { origin, key, version, .. } = self.source.as_ref();
+            let Source { origin, key, version, .. } = source.as_ref();
             drop(origin.read(key, version, first).await.map_err(ReadError::Origin)?);
         }
         Ok(Came { stored: false, ..came })
     }
 
-    async fn open(&self, span: ByteSpan) -> Result<Reader, ReadError> {
-        self.cache.open(&self.source, span).await
+    /// Where the bytes come from that do not lie here.
+    fn source(&self) -> Arc<Source> {
+        let (grant, origin) = (self.permit.grant(), Arc::clone(&self.origin));
+        Arc::new(Source {
+            origin,
+            store: grant.store.clone(),
+            key: grant.key.clone(),
+            version: grant.version.clone(),
+            length: grant.length,
+            fingerprint: grant.fingerprint,
+        })
     }
 
     fn count(&self, came: Came, reader: &Reader) -> Came {

@@ -70,7 +70,7 @@ pub struct AssetRequest<'a> {
 /// What became known of a request on its way, for whoever accounts for it.
 #[derive(Debug, Default)]
 pub struct Story {
-    /// The link's id, where the path had the shape of one.
+    /// The link's id, where it was sealed by us.
     pub link: Option<crate::link::LinkId>,
     /// The grant, where it was believed.
     pub grant: Option<VerifiedGrant>,
@@ -177,7 +177,7 @@ impl AssetParts {
         reply.digest(located.digest(&self.known).await);
         let opener = Opener::new(permit.clone(), self, request.cut.clone(), now)?;
         if request.method == Retrieval::Head {
-            let came = opener.probe(&located).await?;
+            let came = Box::pin(opener.probe(&located)).await?;
             return Ok(reply.content(&Content::Whole, Opened { body: AssetBody::empty(), came }));
         }
         open(decision, opener, &located, permit, &reply).await
@@ -198,7 +198,7 @@ async fn open(
             let boundary = grant.fingerprint.half();
             let frame =
                 Multipart::new(&spans, located.length, &grant.media_type, &boundary).map_err(|_| impossible())?;
-            Ok(reply.content(&Content::Parts(&frame), opener.parts(&frame).await?))
+            Ok(reply.content(&Content::Parts(&frame), Box::pin(opener.parts(&frame)).await?))
         }
         _ => Ok(reply.content(&Content::Whole, opener.whole(located).await?)),
     }

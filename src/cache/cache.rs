@@ -14,7 +14,7 @@ use super::intake::{Berth, Intake, Room};
 use super::manifest::Manifest;
 use super::reader::{Reader, within_block};
 use super::source::{Run, Source};
-use super::{Blank, Block, Bodies, BodyMeter, CacheSettings, Came, Found, Ledger, Manifests, ReadError};
+use super::{Blank, Block, BlockKey, Bodies, BodyMeter, CacheSettings, Came, Found, Ledger, Manifests, ReadError};
 use crate::arena::Arena;
 use crate::catalog::Catalog;
 use crate::link::RevocationSet;
@@ -101,13 +101,13 @@ impl Cache {
         }
     }
 
-    /// A whole body at once, where all of it lies here in one block: one look, and nothing is copied. Otherwise [`Cache::look`] and
+    /// A span of a content of `length` bytes, where all of it lies here in one block: one look, and nothing is copied. Otherwise [`Cache::look`] and
     /// [`Cache::open`] are the way.
-    pub fn at_hand(&self, source: &Source, span: ByteSpan, meter: &BodyMeter) -> Option<Bytes> {
+    pub fn at_hand(&self, fingerprint: Fingerprint, length: u64, span: ByteSpan, meter: &BodyMeter) -> Option<Bytes> {
         let number = Run::touched(span).filter(|run| run.first == run.last)?.first;
-        let block = self.0.index.get(&source.block(number))?;
-        if ByteSpan::whole(source.length) == Some(span) {
-            self.0.index.fetched(&source.fingerprint);
+        let block = self.0.index.get(&BlockKey { fingerprint, number })?;
+        if ByteSpan::whole(length) == Some(span) {
+            self.0.index.fetched(&fingerprint);
         }
         let within = within_block(span, number);
         let end = within.end.min(block.bytes().len());

@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn equal_fetches_are_one_row_that_keeps_the_first_time_and_the_longest() {
-        let rows = rows((1..=1000).map(fetch));
+        let rows = rows((1..=1000).rev().map(fetch));
         let expected = FetchRecord { times: 1000, first_byte_ms: Some(6), duration_ms: 10, ..fetch(1) };
         assert_eq!(rows, [expected]);
     }

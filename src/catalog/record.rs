@@ -208,6 +208,8 @@ impl FetchRecord {
     /// Stands for `later` too, which differs in nothing but its times.
     pub(super) fn fold(&mut self, later: &Self) {
         self.times = self.times.saturating_add(later.times);
+        // They come in the order of their ends.
+        self.at_ms = self.at_ms.min(later.at_ms);
         self.first_byte_ms = self.first_byte_ms.max(later.first_byte_ms);
         self.duration_ms = self.duration_ms.max(later.duration_ms);
     }

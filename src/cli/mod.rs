@@ -106,7 +106,13 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
 }
 
 fn in_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::because)?;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut builder = match cores {
+        // Nobody to share the work with: what a scheduler of several threads does for each task would be in vain.
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = builder.enable_all().build().map_err(Failure::because)?;
     let done = runtime.block_on(work);
     // Whatever still reads or writes has been asked to stop; nothing of it may hold up the exit for long.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));

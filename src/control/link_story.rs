@@ -98,7 +98,7 @@ struct Fetch {
     /// When it began; of several, the first.
     #[schema(value_type = String, format = DateTime)]
     at: UnixTime,
-    /// How many it stands for: fetches within a tenth of a second that differ in nothing but their times are told once.
+    /// How many it stands for: fetches that differ in nothing but their times, and were written down together, are told once.
     times: u64,
     /// Where it came from.
     client_address: String,

@@ -32,7 +32,7 @@ pub(super) struct Account {
     range: Option<RangeText>,
     agent: Option<AgentText>,
     pub(super) story: Story,
-    /// Where the request went, if it was not believed: its link's id is reckoned only when it is written down.
+    /// Where the request went, if it was answered with a problem: its link's id is reckoned only when it is written down.
     pub(super) asked: Option<Uri>,
     status: u16,
     outcome: &'static str,

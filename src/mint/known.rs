@@ -48,8 +48,9 @@ pub struct KnownObjects {
 impl KnownObjects {
     /// An empty memory before `catalog`.
     pub fn new(catalog: Catalog, clock: Clock) -> Self {
-        let memo = Cache::builder().max_capacity(MEMO_ENTRIES).build();
-        let unknown = Cache::builder().max_capacity(UNKNOWN_ENTRIES).time_to_live(UNKNOWN_FOR).build();
+        let memo = Cache::builder().max_capacity(MEMO_BYTES).weigher(|id, _| weight(id)).build();
+        let unknown = Cache::builder().max_capacity(UNKNOWN_BYTES).weigher(|id, ()| weight(id));
+        let unknown = unknown.time_to_live(UNKNOWN_FOR).build();
         Self { memo, unknown, catalog, clock }
     }
 
@@ -130,8 +131,15 @@ fn write_record(id: &ObjectId, known: &Known, clock: &Clock) -> Result<KnownObje
     })
 }
 
-/// As many as a large campaign has assets; about 30 MB of memory when full.
-const MEMO_ENTRIES: u64 = 65_536;
-const UNKNOWN_ENTRIES: u64 = 20_000;
+/// About what an entry takes, in bytes.
+fn weight(id: &ObjectId) -> u32 {
+    u32::try_from(id.key.as_str().len() + id.version.as_str().len()).unwrap_or(u32::MAX).saturating_add(ENTRY_BYTES)
+}
+
+/// What an entry takes besides its key and version, with its places in the memo.
+const ENTRY_BYTES: u32 = 384;
+/// As many objects as a large campaign has: about 50,000 with keys of usual length.
+const MEMO_BYTES: u64 = 24 << 20;
+const UNKNOWN_BYTES: u64 = 4 << 20;
 /// The catalog is asked again after this long, in case another process wrote to it.
 const UNKNOWN_FOR: Duration = Duration::from_secs(60);

@@ -121,7 +121,8 @@ impl Connection {
             let leaving = Arc::new(AtomicBool::new(false));
             let service = watched(make(PeerInfo { peer, local, cut: cut.clone() }), Arc::clone(&leaving));
             let (mut http, clock) = (protocol.http, HeadClock::new(protocol.header_read_timeout));
-            self.talk(http.timer(clock.clone()).serve_connection(io, service), &clock, &leaving).await
+            let connection = pin!(http.timer(clock.clone()).serve_connection(io, service));
+            self.talk(connection, &clock, &leaving).await
         };
         let ending = tokio::select! {
             biased;
@@ -139,7 +140,7 @@ impl Connection {
     /// Drives the connection, and takes it through the steps of the drain.
     async fn talk<I, S, B>(
         &self,
-        connection: http1::Connection<I, S>,
+        mut connection: Pin<&mut http1::Connection<I, S>>,
         clock: &HeadClock,
         leaving: &AtomicBool,
     ) -> Ending
@@ -150,7 +151,6 @@ impl Connection {
         B: Body + 'static,
         B::Error: Into<BoxError>,
     {
-        let mut connection = pin!(connection);
         let schedule = tokio::select! {
             biased;
             result = in_time(connection.as_mut(), clock) => return Ending::of(result),

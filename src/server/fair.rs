@@ -1,8 +1,8 @@
 //! Fair writing: no connection keeps a core for itself while others wait.
 //!
 //! hyper writes to a connection for as long as its socket takes bytes, which on a fast network is for ever: a small answer then waits behind
-//! many megabytes of a large one. Here a connection that has written its budget in a row goes to the end of the queue. The first turn of an
-//! answer is a short one, so that of many answers that begin at once, all have begun soon.
+//! many megabytes of a large one. Here a connection that has written its budget in a row goes to the end of the queue. A piece that fits
+//! into the budget is not cut for it: a block leaves in one call, and a picture with its head in one turn.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -22,7 +22,7 @@ pub(super) struct Fair<I> {
 impl<I> Fair<I> {
     /// Lets others go first after each `budget` bytes.
     pub(super) const fn new(io: I, budget: u64) -> Self {
-        Self { io, budget, spent: budget.saturating_sub(FIRST) }
+        Self { io, budget, spent: 0 }
     }
 
     /// How much may still be written before others go first, in bytes.
@@ -60,7 +60,7 @@ impl<I: Read + Unpin> Read for Fair<I> {
         let read = Pin::new(&mut self.io).poll_read(context, buffer);
         if read.is_ready() {
             // Another request, and so another answer.
-            self.spent = self.budget.saturating_sub(FIRST);
+            self.spent = 0;
         }
         read
     }
@@ -85,7 +85,7 @@ impl<I: Write + Unpin> Write for Fair<I> {
             return Poll::Pending;
         }
         let mut fitting = [IoSlice::new(&[]); SLICES];
-        let count = fit(slices, self.left(), &mut fitting);
+        let count = fit(slices, self.left(), whole(self.budget), &mut fitting);
         let written = Pin::new(&mut self.io).poll_write_vectored(context, fitting.get(..count).unwrap_or_default());
         self.note(written)
     }
@@ -103,23 +103,27 @@ impl<I: Write + Unpin> Write for Fair<I> {
     }
 }
 
-/// Puts the first of `slices` into `fitting`, as far as they fit into `left` bytes; how many they are.
-fn fit<'a>(slices: &'a [IoSlice<'_>], mut left: usize, fitting: &mut [IoSlice<'a>; SLICES]) -> usize {
+/// What one call may take of one piece, in bytes.
+fn whole(budget: u64) -> usize {
+    usize::try_from(budget).unwrap_or(usize::MAX)
+}
+
+/// Puts the first of `slices` into `fitting`, until they take up `left` bytes; how many they are. The last one may take more, but no
+/// piece more than `whole`.
+fn fit<'a>(slices: &'a [IoSlice<'_>], mut left: usize, whole: usize, fitting: &mut [IoSlice<'a>; SLICES]) -> usize {
     let mut count = 0;
     for (place, slice) in fitting.iter_mut().zip(slices) {
         if left == 0 {
             break;
         }
-        let part = slice.get(..left).unwrap_or(slice);
-        left -= part.len();
+        let part = slice.get(..whole).unwrap_or(slice);
+        left = left.saturating_sub(part.len());
         *place = IoSlice::new(part);
         count += 1;
     }
     count
 }
 
-/// The first turn of an answer, in bytes: what a socket takes at once, and a small answer as a whole.
-const FIRST: u64 = 64 * 1024;
 /// How many pieces are written at once; hyper queues no more.
 const SLICES: usize = 16;
 
@@ -188,7 +192,6 @@ mod tests {
     #[test]
     fn after_its_budget_a_connection_lets_others_go_first_and_comes_again() {
         let (mut fair, bell) = (Fair::new(Sink(Some(60)), 300), Arc::new(Bell::default()));
-        fair.spent = 0;
         assert_eq!(run(&mut fair, &bell), 300);
         assert_eq!(bell.0.load(Ordering::Relaxed), 1, "it is woken at once");
         assert_eq!(run(&mut fair, &bell), 300);
@@ -207,28 +210,33 @@ mod tests {
     }
 
     #[test]
-    fn the_first_turn_of_an_answer_is_a_short_one() {
-        let (mut fair, bell) = (Fair::new(Sink(Some(usize::MAX)), 4 * FIRST), Arc::new(Bell::default()));
-        let whole = vec![0; 1 << 20];
+    fn a_turn_ends_with_the_piece_that_passes_the_budget() {
+        const BUDGET: usize = 1000;
+        let (mut fair, bell) = (Fair::new(Sink(Some(usize::MAX)), BUDGET as u64), Arc::new(Bell::default()));
         let waker = Waker::from(Arc::clone(&bell));
-        let write = |fair: &mut Fair<Sink>| {
-            Pin::new(fair)
-                .poll_write_vectored(&mut Context::from_waker(&waker), &[IoSlice::new(b"head"), IoSlice::new(&whole)])
-        };
-        let turn = |bytes: u64| Poll::Ready(usize::try_from(bytes).unwrap());
-        assert_eq!(write(&mut fair).map(Result::unwrap), turn(FIRST));
-        assert!(write(&mut fair).is_pending());
-        assert_eq!(write(&mut fair).map(Result::unwrap), turn(4 * FIRST), "the next ones are whole");
-        assert!(write(&mut fair).is_pending());
+        for (lengths, turn) in [
+            (&[10, BUDGET, BUDGET][..], 10 + BUDGET),
+            (&[BUDGET, 10], BUDGET),
+            (&[10, 20], 30),
+            (&[10, 5 * BUDGET], 10 + BUDGET),
+            (&[5 * BUDGET], BUDGET),
+        ] {
+            let pieces: Vec<Vec<u8>> = lengths.iter().map(|length| vec![0; *length]).collect();
+            let slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+            fair.spent = 0;
+            let mut write = || Pin::new(&mut fair).poll_write_vectored(&mut Context::from_waker(&waker), &slices);
+            assert_eq!(write().map(Result::unwrap), Poll::Ready(turn), "{lengths:?}");
+            assert_eq!(write().is_pending(), turn >= BUDGET, "{lengths:?}");
+        }
     }
 
     #[test]
     fn of_many_pieces_as_many_are_written_as_fit() {
         let pieces: Vec<Vec<u8>> = (0..20).map(|length| vec![0; length]).collect();
         let slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-        for (left, expected) in [(0, vec![]), (1, vec![0, 1]), (5, vec![0, 1, 2, 2]), (1000, (0..16).collect())] {
+        for (left, expected) in [(0, vec![]), (1, vec![0, 1]), (5, vec![0, 1, 2, 3]), (1000, (0..16).collect())] {
             let mut fitting = [IoSlice::new(&[]); SLICES];
-            let count = fit(&slices, left, &mut fitting);
+            let count = fit(&slices, left, 1000, &mut fitting);
             let lengths: Vec<usize> = fitting[..count].iter().map(|slice| slice.len()).collect();
             assert_eq!(lengths, expected, "{left}");
         }

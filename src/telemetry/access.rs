@@ -7,7 +7,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -126,7 +126,7 @@ impl Write for Memory {
 
 fn start_writer(out: Box<dyn Write + Send>, queue: usize, dropped: Counter) -> io::Result<SyncSender<Message>> {
     let (sender, receiver) = sync_channel(queue.max(1));
-    let writer = Writer { out, lines: Vec::new(), stamp: Stamp::default(), records: 0, dropped };
+    let writer = Writer::new(out, dropped);
     thread::Builder::new().name("access-log".to_owned()).spawn(move || writer.run(&receiver))?;
     Ok(sender)
 }
@@ -141,22 +141,34 @@ struct Writer {
 }
 
 impl Writer {
+    fn new(out: Box<dyn Write + Send>, dropped: Counter) -> Self {
+        Self { out, lines: Vec::new(), stamp: Stamp::default(), records: 0, dropped }
+    }
+
     /// Gathers lines while records keep coming, so that a busy gateway makes few system calls and an idle one writes at once.
     ///
     /// After it has written it rests for a moment: records that come then wake nobody, which would cost the serving threads a system
     /// call for each of them.
     fn run(mut self, queue: &Receiver<Message>) {
         while let Ok(first) = queue.recv() {
-            self.take(first);
-            while self.lines.len() < BATCH {
-                match queue.recv_timeout(Duration::ZERO) {
-                    Ok(next) => self.take(next),
-                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-                }
-            }
+            let is_dry = self.gather(first, queue);
             self.write_out();
-            thread::sleep(REST);
+            if is_dry {
+                thread::sleep(REST);
+            }
         }
+    }
+
+    /// Takes in what waits, up to a batch; whether that was all.
+    fn gather(&mut self, first: Message, queue: &Receiver<Message>) -> bool {
+        self.take(first);
+        while self.lines.len() < BATCH {
+            match queue.try_recv() {
+                Ok(next) => self.take(next),
+                Err(_) => return true,
+            }
+        }
+        false
     }
 
     fn take(&mut self, message: Message) {
@@ -200,6 +212,21 @@ mod tests {
 
     fn dropped(metrics: &Metrics) -> u64 {
         metrics.access_records_dropped().get()
+    }
+
+    #[test]
+    fn the_writer_rests_only_when_nothing_waits() {
+        let (sender, queue) = sync_channel(10_000);
+        (0..10_000).for_each(|_| sender.send(Message::Record(Box::new(record()))).unwrap());
+        let mut writer = Writer::new(Box::new(io::sink()), Metrics::new().access_records_dropped());
+        let (mut batches, mut first) = (0, queue.recv().unwrap());
+        while !writer.gather(first, &queue) {
+            assert!(writer.lines.len() >= BATCH, "it may rest with fewer lines only when nothing waits");
+            writer.write_out();
+            batches += 1;
+            first = queue.recv().unwrap();
+        }
+        assert!(batches > 10 && queue.try_recv().is_err());
     }
 
     #[test]

@@ -40,6 +40,11 @@ impl Hoard {
         !self.is_closed
     }
 
+    /// Whether it still takes blocks.
+    pub const fn is_open(&self) -> bool {
+        !self.is_closed
+    }
+
     /// A block that was hoarded, if the hoard was not let go of.
     #[cfg(test)]
     pub(super) fn block(&self, number: u32) -> Option<&Block> {
