@@ -53,35 +53,43 @@ pub struct AccessRecord {
     pub completed: bool,
 }
 
+/// A field's name with all that stands around it, so that it is appended in one go.
+macro_rules! field {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
+
 impl AccessRecord {
     /// Appends the record as one line of JSON (RFC 8259), line feed included.
     pub(super) fn write_line(&self, stamp: &mut Stamp, line: &mut Vec<u8>) {
         line.extend(b"{\"time\":\"");
         stamp.write(self.time_millis, line);
         line.push(b'"');
-        text(line, "link", self.link.as_deref());
-        text(line, "store", self.store.as_ref().map(StoreName::as_str));
-        text(line, "minted_by", self.minted_by.as_ref().map(ClientName::as_str));
-        count(line, "status", self.status.into());
-        word(line, "outcome", Some(self.outcome));
-        word(line, "denial", self.denial);
+        text(line, field!("link"), self.link.as_deref());
+        text(line, field!("store"), self.store.as_ref().map(StoreName::as_str));
+        text(line, field!("minted_by"), self.minted_by.as_ref().map(ClientName::as_str));
+        count(line, field!("status"), self.status.into());
+        word(line, field!("outcome"), Some(self.outcome));
+        word(line, field!("denial"), self.denial);
         if self.suppressed > 0 {
-            count(line, "suppressed", self.suppressed);
+            count(line, field!("suppressed"), self.suppressed);
         }
-        text(line, "method", Some(self.method.as_str()));
-        word(line, "http", Some(self.http));
-        text(line, "range", self.range.as_ref().map(RangeText::as_str));
-        text(line, "agent", self.agent.as_ref().map(AgentText::as_str));
-        word(line, "agent_class", self.agent_class);
-        word(line, "network", self.network);
-        name(line, "client");
+        text(line, field!("method"), Some(self.method.as_str()));
+        word(line, field!("http"), Some(self.http));
+        text(line, field!("range"), self.range.as_ref().map(RangeText::as_str));
+        text(line, field!("agent"), self.agent.as_ref().map(AgentText::as_str));
+        word(line, field!("agent_class"), self.agent_class);
+        word(line, field!("network"), self.network);
+        line.extend(field!("client").as_bytes());
         line.push(b'"');
         address(line, self.client);
         line.push(b'"');
-        count(line, "bytes", self.bytes);
-        millis(line, "first_byte_ms", self.first_byte);
-        millis(line, "total_ms", Some(self.total));
-        line.extend(if self.completed { b",\"completed\":true}\n".as_slice() } else { b",\"completed\":false}\n" });
+        count(line, field!("bytes"), self.bytes);
+        millis(line, field!("first_byte_ms"), self.first_byte);
+        millis(line, field!("total_ms"), Some(self.total));
+        line.extend(field!("completed").as_bytes());
+        line.extend(if self.completed { b"true}\n".as_slice() } else { b"false}\n" });
     }
 }
 
@@ -108,27 +116,21 @@ impl Stamp {
     }
 }
 
-fn name(line: &mut Vec<u8>, name: &str) {
-    line.extend(b",\"");
-    line.extend(name.as_bytes());
-    line.extend(b"\":");
-}
-
 fn text(line: &mut Vec<u8>, field: &str, text: Option<&str>) {
     let Some(text) = text else { return };
-    name(line, field);
+    line.extend(field.as_bytes());
     push_json_text(line, text);
 }
 
 /// One of our own words, in which nothing needs an escape.
 fn word(line: &mut Vec<u8>, field: &str, word: Option<&'static str>) {
     let Some(word) = word else { return };
-    name(line, field);
+    line.extend(field.as_bytes());
     quoted(line, word);
 }
 
 fn count(line: &mut Vec<u8>, field: &str, value: u64) {
-    name(line, field);
+    line.extend(field.as_bytes());
     number(line, value);
 }
 
