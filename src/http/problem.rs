@@ -121,8 +121,7 @@ impl serde::Serialize for Problem {
     }
 }
 
-/// The same JSON as [`Problem`] serializes to, written by hand: a refusal is most of the work that a hostile request costs us, and half
-/// of that was in the serializer.
+/// The same JSON as [`Problem`] serializes to, written by hand in a third of the instructions: whoever sends nonsense gets many of these.
 fn body(kind: ProblemKind, detail: &str, members: &Map<String, Value>) -> Vec<u8> {
     let mut body = Vec::with_capacity(BODY);
     body.extend_from_slice(br#"{"type":"about:blank","title":"#);
