@@ -18,8 +18,8 @@ use super::front::EdgeParts;
 use crate::asset::{AssetBody, DeliveryError, Story};
 use crate::catalog::FetchRecord;
 use crate::fetcher::ClientAddr;
-use crate::link::{LinkId, LinkPath, VerifiedGrant};
-use crate::telemetry::{AccessRecord, AgentText, MethodText, RangeText};
+use crate::link::{LinkPath, VerifiedGrant};
+use crate::telemetry::{AccessRecord, AgentText, MethodText, RangeText, address_text};
 
 /// What is known of a request when it comes in.
 pub(super) struct Account {
@@ -50,7 +50,7 @@ impl Account {
             began: Instant::now(),
             at_ms: parts.clock.now_millis(),
             client,
-            method: MethodText::of(request.method().as_str().as_bytes()),
+            method: MethodText::of_method(request.method().as_str()),
             http_version: version_text(request.version()),
             range: headers.get(RANGE).map(|value| RangeText::of(value.as_bytes())),
             agent: headers.get(USER_AGENT).map(|value| AgentText::of(value.as_bytes())),
@@ -86,10 +86,15 @@ impl Account {
             self.outcome = LEFT;
         }
         self.count_metrics();
-        if self.story.ours {
-            self.record();
+        // Read and written once for both records.
+        let total = self.began.elapsed();
+        let link = self.story.link.map(|link| link.to_string());
+        if let Some(link) = &link
+            && self.story.ours
+        {
+            self.record(link.clone(), total);
         }
-        self.log();
+        self.log(link, total);
     }
 
     fn count_metrics(&self) {
@@ -109,28 +114,28 @@ impl Account {
     }
 
     /// Requests without a link that is believed are many when somebody tries, so only some of them are written; all are counted.
-    fn log(&mut self) {
+    fn log(&mut self, link: Option<String>, total: Duration) {
         let parts = Arc::clone(&self.parts);
         if self.story.grant.is_none() {
-            parts.access_log.write_denial(parts.clock.now(), || self.line());
+            parts.access_log.write_denial(parts.clock.now(), || self.line(link, total));
         } else {
-            parts.access_log.write(self.line());
+            parts.access_log.write(self.line(link, total));
         }
     }
 
-    fn link(&self) -> Option<LinkId> {
-        let asked = || LinkPath::parse(self.asked.as_ref()?.path()).ok().map(|path| path.id());
-        self.story.link.or_else(asked)
+    /// The id of a link that did not open.
+    fn asked_link(&self) -> Option<String> {
+        LinkPath::parse(self.asked.as_ref()?.path()).ok().map(|path| path.id().to_string())
     }
 
     /// What is written down, and not kept here any longer.
-    fn line(&mut self) -> AccessRecord {
-        let link = self.link();
+    fn line(&mut self, link: Option<String>, total: Duration) -> AccessRecord {
+        let link = link.or_else(|| self.asked_link());
         let grant = self.story.grant.as_ref().map(VerifiedGrant::grant);
         let verdict = self.story.verdict.as_ref();
         AccessRecord {
             time_millis: self.at_ms,
-            link: link.map(|id| id.to_string().into()),
+            link: link.map(String::into_boxed_str),
             store: grant.map(|grant| grant.store.clone()),
             minted_by: grant.map(|grant| grant.client.clone()),
             status: self.status,
@@ -146,30 +151,29 @@ impl Account {
             client: self.client.ip(),
             bytes: self.sent,
             first_byte: self.first_byte,
-            total: self.began.elapsed(),
+            total,
             completed: self.completed(),
         }
     }
 
-    fn record(&self) {
-        let Some(link) = self.story.link else { return };
+    fn record(&self, link_id: String, total: Duration) {
         let verdict = self.story.verdict.as_ref();
         self.parts.catalog.record_fetch(FetchRecord {
-            link_id: link.to_string(),
+            link_id,
             at_ms: self.at_ms,
             times: 1,
-            client_address: self.client.to_string(),
+            client_address: address_text(self.client.ip()),
             agent: self.agent.as_ref().map(|agent| agent.as_str().to_owned()).unwrap_or_default(),
             agent_class: verdict.map_or("", |verdict| verdict.agent.as_str()).into(),
             network_verdict: verdict.map_or("", |verdict| verdict.network.as_str()).into(),
-            method: self.method.as_str().to_owned().into(),
+            method: self.method.to_text(),
             http_version: self.http_version.into(),
             range: self.range.as_ref().map(|range| range.as_str().to_owned()),
             status: self.status,
             outcome: self.outcome.into(),
             bytes: self.sent,
             first_byte_ms: self.first_byte.map(millis),
-            duration_ms: millis(self.began.elapsed()),
+            duration_ms: millis(total),
             completed: self.completed(),
         });
     }

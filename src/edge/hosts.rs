@@ -2,7 +2,6 @@
 //!
 //! The host decides only whether we answer: it never reaches a key, a seal or a link.
 
-use std::collections::HashSet;
 use std::str::FromStr;
 
 use crate::link::PublicOrigin;
@@ -11,8 +10,8 @@ use crate::link::PublicOrigin;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hosts {
     any: bool,
-    /// In lower case, without the default port.
-    names: HashSet<String>,
+    /// Without the default port, in order and each once. They are few, so comparing beats hashing; and no request needs a text of its own.
+    names: Vec<String>,
     default_port: &'static str,
 }
 
@@ -25,31 +24,37 @@ impl Hosts {
     /// The public origin's own host and `further` ones; `*` among them means any.
     pub fn new(origin: &PublicOrigin, further: &[String]) -> Result<Self, BadHost> {
         let default_port = if origin.is_https() { ":443" } else { ":80" };
-        let mut hosts = Self { any: false, names: HashSet::new(), default_port };
-        hosts.names.insert(hosts.plain(origin.authority()));
+        let mut hosts = Self { any: false, names: Vec::new(), default_port };
+        hosts.add(origin.authority());
         for host in further {
             if host == "*" {
                 hosts.any = true;
             } else if PublicOrigin::from_str(&format!("https://{}", host.to_ascii_lowercase())).is_ok() {
-                hosts.names.insert(hosts.plain(host));
+                hosts.add(host);
             } else {
                 return Err(BadHost);
             }
         }
+        hosts.names.sort_unstable();
+        hosts.names.dedup();
         Ok(hosts)
     }
 
     /// Whether a request for `authority` is for us. User information makes it nobody's.
     pub fn are_ours(&self, authority: &str) -> bool {
-        !authority.contains('@') && (self.any || self.names.contains(&self.plain(authority)))
+        !authority.contains('@') && (self.any || self.are_named(self.without_default_port(authority)))
     }
 
-    fn plain(&self, authority: &str) -> String {
-        let lower = authority.to_ascii_lowercase();
-        match lower.strip_suffix(self.default_port) {
-            Some(host) => host.to_owned(),
-            None => lower,
-        }
+    fn add(&mut self, host: &str) {
+        self.names.push(self.without_default_port(host).to_ascii_lowercase());
+    }
+
+    fn are_named(&self, host: &str) -> bool {
+        self.names.iter().any(|name| name.eq_ignore_ascii_case(host))
+    }
+
+    fn without_default_port<'a>(&self, authority: &'a str) -> &'a str {
+        authority.strip_suffix(self.default_port).unwrap_or(authority)
     }
 }
 
@@ -70,6 +75,8 @@ mod tests {
             "media.example.com.",
             "media.example.com:80",
             "x@media.example.com",
+            "media.example.com:443:443",
+            ":443",
             "origin.cdn.example",
         ] {
             assert!(!hosts.are_ours(other), "{other}");

@@ -2,12 +2,20 @@
 //!
 //! Agents are claims that anybody can copy, so the rules are plain text patterns without regard to case. Exclusions come first: the link
 //! previews of phones carry Meta's own agent somewhere in the middle. Bytes are compared as bytes; nothing needs to be UTF-8.
+//!
+//! A fetcher says the same of itself every time, so the rules remember what they made of the last few lines: comparing one line with
+//! one line takes a hundred instructions, matching all patterns five thousand.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
 
 /// The agent patterns of one profile.
 #[derive(Clone, Debug, Default)]
 pub struct AgentRules {
     include: Vec<Pattern>,
     exclude: Vec<Pattern>,
+    seen: Seen,
 }
 
 /// What kind of agent a request claims to be.
@@ -44,7 +52,7 @@ impl AgentRules {
         let include = include.into_iter().map(|text| Pattern::read(text, Pattern::Prefix)).collect::<Result<_, _>>()?;
         let exclude =
             exclude.into_iter().map(|text| Pattern::read(text, Pattern::Anywhere)).collect::<Result<_, _>>()?;
-        Ok(Self { include, exclude })
+        Ok(Self { include, exclude, seen: Seen::default() })
     }
 
     /// The rules for Meta's fetchers, from field reports of what they send.
@@ -52,7 +60,9 @@ impl AgentRules {
         let lowered = |texts: &[&str], kind: fn(Vec<u8>) -> Pattern| {
             texts.iter().map(|text| kind(text.to_ascii_lowercase().into_bytes())).collect()
         };
-        Self { include: lowered(&META_AGENTS, Pattern::Prefix), exclude: lowered(&META_EXCLUSIONS, Pattern::Anywhere) }
+        let include = lowered(&META_AGENTS, Pattern::Prefix);
+        let exclude = lowered(&META_EXCLUSIONS, Pattern::Anywhere);
+        Self { include, exclude, seen: Seen::default() }
     }
 
     /// Whether no agent can ever match.
@@ -73,7 +83,14 @@ impl AgentRules {
             AgentClass::Absent
         } else if line.len() > MAX_AGENT {
             AgentClass::Other
-        } else if self.exclude.iter().any(|pattern| pattern.matches(agent)) {
+        } else {
+            self.seen.class_of(line, || self.matched(agent))
+        }
+    }
+
+    /// The class of an agent that is neither empty nor too long.
+    fn matched(&self, agent: &[u8]) -> AgentClass {
+        if self.exclude.iter().any(|pattern| pattern.matches(agent)) {
             AgentClass::Excluded
         } else if self.include.iter().any(|pattern| pattern.matches(agent)) {
             AgentClass::Match
@@ -107,6 +124,39 @@ impl AgentClass {
             Self::Excluded => 4,
         };
         if weight(other) > weight(self) { other } else { self }
+    }
+}
+
+/// The last few lines, each with its class: only these very bytes have it. A line's length is its place, so that two fetchers that take
+/// turns seldom drive each other out.
+#[derive(Debug, Default)]
+struct Seen([ArcSwapOption<SeenLine>; 16]);
+
+#[derive(Debug)]
+struct SeenLine {
+    line: Box<[u8]>,
+    class: AgentClass,
+}
+
+impl Seen {
+    /// The class that is remembered for `line`; otherwise what `classify` says, which is remembered from now on.
+    fn class_of(&self, line: &[u8], classify: impl FnOnce() -> AgentClass) -> AgentClass {
+        let Some(place) = self.0.get(line.len() % self.0.len()) else { return classify() };
+        if let Some(seen) = place.load().as_deref()
+            && *seen.line == *line
+        {
+            return seen.class;
+        }
+        let class = classify();
+        place.store(Some(Arc::new(SeenLine { line: line.into(), class })));
+        class
+    }
+}
+
+/// A copy of the rules sees for itself.
+impl Clone for Seen {
+    fn clone(&self) -> Self {
+        Self::default()
     }
 }
 
@@ -250,6 +300,46 @@ mod tests {
         assert_eq!(class(&[&long]), AgentClass::Other);
         long.truncate(MAX_AGENT);
         assert_eq!(class(&[&long]), AgentClass::Match);
+    }
+
+    #[test]
+    fn a_line_that_was_seen_before_has_the_class_of_its_own_bytes() {
+        let rules = AgentRules::meta();
+        // All of one length, so that they share a place.
+        let lines: [(&[u8], AgentClass); 6] = [
+            (b"facebookexternalhit/1.1", AgentClass::Match),
+            (b"FACEBOOKEXTERNALHIT/1.1", AgentClass::Match),
+            (b"facebookexternalhix/1.1", AgentClass::Other),
+            (b"facebookexternalfacebot", AgentClass::Excluded),
+            (b"WhatsApp/2.23.20.0 A   ", AgentClass::ChatPreview),
+            (b"                       ", AgentClass::Absent),
+        ];
+        assert!(lines.iter().all(|(line, _)| line.len() == lines[0].0.len()));
+        for _ in 0..3 {
+            for (line, expected) in lines {
+                for _ in 0..2 {
+                    assert_eq!(rules.classify([line]), expected, "{line:?}");
+                }
+            }
+        }
+        for ((one, _), (two, _)) in lines.iter().zip(lines.iter().skip(1)) {
+            assert_eq!(rules.classify([*one, *two]), class(&[*one, *two]), "{one:?} {two:?}");
+        }
+        assert_eq!(rules.classify([&lines[0].0[..22]]), AgentClass::Match, "one byte shorter");
+        assert_eq!(rules.classify([&lines[0].0[..18]]), AgentClass::Other, "shorter than the pattern");
+    }
+
+    #[test]
+    fn what_one_rule_set_saw_means_nothing_to_another() {
+        let line: &[u8] = b"facebookexternalhit/1.1";
+        let rules = AgentRules::meta();
+        assert_eq!(rules.classify([line]), AgentClass::Match);
+        let mut changed = rules.clone();
+        changed.include.clear();
+        assert_eq!(changed.classify([line]), AgentClass::Other);
+        assert_eq!(AgentRules::default().classify([line]), AgentClass::Other);
+        assert_eq!(AgentRules::new(["other"], ["hit"]).unwrap().classify([line]), AgentClass::Excluded);
+        assert_eq!(rules.classify([line]), AgentClass::Match);
     }
 
     #[test]

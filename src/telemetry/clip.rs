@@ -3,11 +3,12 @@
 //! A client chooses these bytes. The bound is in the type, so a record cannot carry more than it says; control characters and those that
 //! turn the direction of text are replaced, since a log is read in terminals.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// At most `MAX` bytes of sanitised text.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Clip<const MAX: usize>(Box<str>);
+pub struct Clip<const MAX: usize>(Cow<'static, str>);
 
 /// A `User-Agent` in the log: real ones stay below 200 bytes.
 pub type AgentText = Clip<200>;
@@ -26,7 +27,7 @@ impl<const MAX: usize> Clip<MAX> {
         if head.iter().fold(true, |plain, byte| plain & (0x20..0x7f).contains(byte))
             && let Ok(text) = std::str::from_utf8(head)
         {
-            return Self(text.into());
+            return Self(Cow::Owned(text.to_owned()));
         }
         let mut text = String::with_capacity(head.len());
         for shown in String::from_utf8_lossy(head).chars().map(shown) {
@@ -35,12 +36,28 @@ impl<const MAX: usize> Clip<MAX> {
             }
             text.push(shown);
         }
-        Self(text.into())
+        Self(Cow::Owned(text))
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl MethodText {
+    /// A method's text. Nearly all requests have one of two, which take no memory.
+    pub fn of_method(method: &str) -> Self {
+        match method {
+            "GET" => Self(Cow::Borrowed("GET")),
+            "HEAD" => Self(Cow::Borrowed("HEAD")),
+            other => Self::of(other.as_bytes()),
+        }
+    }
+
+    /// The text, to be kept elsewhere.
+    pub fn to_text(&self) -> Cow<'static, str> {
+        self.0.clone()
     }
 }
 
@@ -73,6 +90,15 @@ mod tests {
         assert_eq!(AgentText::of("curl/8.5 größe".as_bytes()).as_str(), "curl/8.5 größe");
         assert_eq!(AgentText::of(&[b'a'; 5000]).as_str().len(), 200);
         assert_eq!(MethodText::of("123456789012345ß".as_bytes()).as_str(), "123456789012345");
+    }
+
+    #[test]
+    fn a_method_is_the_same_text_whichever_way_it_is_kept() {
+        for method in ["GET", "HEAD", "get", "GETS", "POST", "", "AVERYLONGMETHODNAMEINDEED"] {
+            let text = MethodText::of_method(method);
+            assert_eq!(text, MethodText::of(method.as_bytes()));
+            assert_eq!(text.to_text(), text.as_str());
+        }
     }
 
     #[test]

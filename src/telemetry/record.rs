@@ -3,12 +3,11 @@
 //! The fields are the facts from which operators learn what the real fetcher does. There is no field for a path, a query or a token:
 //! what has no field cannot leak. Field names and their order are a promise to whoever parses the log.
 
-use std::fmt::Display;
-use std::io::Write;
 use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::clip::{AgentText, MethodText, RangeText};
+use super::json::{address, number, push_json_text, quoted, three_digits};
 use crate::value::{ClientName, StoreName};
 
 /// The facts of one request. What is `None` has no place in the line.
@@ -54,33 +53,43 @@ pub struct AccessRecord {
     pub completed: bool,
 }
 
+/// A field's name with all that stands around it, so that it is appended in one go.
+macro_rules! field {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
+
 impl AccessRecord {
     /// Appends the record as one line of JSON (RFC 8259), line feed included.
     pub(super) fn write_line(&self, stamp: &mut Stamp, line: &mut Vec<u8>) {
         line.extend(b"{\"time\":\"");
         stamp.write(self.time_millis, line);
         line.push(b'"');
-        text(line, "link", self.link.as_deref());
-        text(line, "store", self.store.as_ref().map(StoreName::as_str));
-        text(line, "minted_by", self.minted_by.as_ref().map(ClientName::as_str));
-        shown(line, "status", self.status);
-        text(line, "outcome", Some(self.outcome));
-        text(line, "denial", self.denial);
+        text(line, field!("link"), self.link.as_deref());
+        text(line, field!("store"), self.store.as_ref().map(StoreName::as_str));
+        text(line, field!("minted_by"), self.minted_by.as_ref().map(ClientName::as_str));
+        count(line, field!("status"), self.status.into());
+        word(line, field!("outcome"), Some(self.outcome));
+        word(line, field!("denial"), self.denial);
         if self.suppressed > 0 {
-            shown(line, "suppressed", self.suppressed);
+            count(line, field!("suppressed"), self.suppressed);
         }
-        text(line, "method", Some(self.method.as_str()));
-        text(line, "http", Some(self.http));
-        text(line, "range", self.range.as_ref().map(RangeText::as_str));
-        text(line, "agent", self.agent.as_ref().map(AgentText::as_str));
-        text(line, "agent_class", self.agent_class);
-        text(line, "network", self.network);
-        shown(line, "client", format_args!("\"{}\"", self.client));
-        shown(line, "bytes", self.bytes);
-        millis(line, "first_byte_ms", self.first_byte);
-        millis(line, "total_ms", Some(self.total));
-        shown(line, "completed", self.completed);
-        line.extend(b"}\n");
+        text(line, field!("method"), Some(self.method.as_str()));
+        word(line, field!("http"), Some(self.http));
+        text(line, field!("range"), self.range.as_ref().map(RangeText::as_str));
+        text(line, field!("agent"), self.agent.as_ref().map(AgentText::as_str));
+        word(line, field!("agent_class"), self.agent_class);
+        word(line, field!("network"), self.network);
+        line.extend(field!("client").as_bytes());
+        line.push(b'"');
+        address(line, self.client);
+        line.push(b'"');
+        count(line, field!("bytes"), self.bytes);
+        millis(line, field!("first_byte_ms"), self.first_byte);
+        millis(line, field!("total_ms"), Some(self.total));
+        line.extend(field!("completed").as_bytes());
+        line.extend(if self.completed { b"true}\n".as_slice() } else { b"false}\n" });
     }
 }
 
@@ -101,41 +110,37 @@ impl Stamp {
             self.second = Some(second);
         }
         line.extend(self.text.as_bytes());
-        let _ = write!(line, ".{:03}Z", millis % 1000);
+        line.push(b'.');
+        three_digits(line, millis);
+        line.push(b'Z');
     }
-}
-
-fn name(line: &mut Vec<u8>, name: &str) {
-    line.extend(b",\"");
-    line.extend(name.as_bytes());
-    line.extend(b"\":");
 }
 
 fn text(line: &mut Vec<u8>, field: &str, text: Option<&str>) {
     let Some(text) = text else { return };
-    name(line, field);
-    let is_plain = !text.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\'));
-    if is_plain {
-        line.push(b'"');
-        line.extend(text.as_bytes());
-        line.push(b'"');
-    } else {
-        // Memory takes every byte of it.
-        let _ = serde_json::to_writer(&mut *line, text);
-    }
+    line.extend(field.as_bytes());
+    push_json_text(line, text);
 }
 
-/// A value whose text is JSON as it is.
-fn shown(line: &mut Vec<u8>, field: &str, value: impl Display) {
-    name(line, field);
-    let _ = write!(line, "{value}");
+/// One of our own words, in which nothing needs an escape.
+fn word(line: &mut Vec<u8>, field: &str, word: Option<&'static str>) {
+    let Some(word) = word else { return };
+    line.extend(field.as_bytes());
+    quoted(line, word);
+}
+
+fn count(line: &mut Vec<u8>, field: &str, value: u64) {
+    line.extend(field.as_bytes());
+    number(line, value);
 }
 
 /// With three decimals: microseconds are what a hit takes.
 fn millis(line: &mut Vec<u8>, field: &str, span: Option<Duration>) {
     let Some(span) = span else { return };
     let micros = u32::try_from(span.as_micros()).unwrap_or(u32::MAX);
-    shown(line, field, format_args!("{}.{:03}", micros / 1000, micros % 1000));
+    count(line, field, u64::from(micros / 1000));
+    line.push(b'.');
+    three_digits(line, micros.into());
 }
 
 /// The last millisecond that RFC 3339 can write.
