@@ -1,4 +1,6 @@
 //! A minted link, as JSON: the URL, what lies behind it, and a component that drops straight into a template message.
+//!
+//! It borrows all of what was minted: a batch writes a thousand of them, and copies would cost as much as the writing.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,13 +12,13 @@ use crate::value::{Fingerprint, MediaType, Sha256, UnixTime};
 
 /// A minted link.
 #[derive(Serialize, ToSchema)]
-pub struct LinkAnswer {
+pub struct LinkAnswer<'a> {
     /// What logs, revocations and delivery records call the link.
     #[schema(value_type = String, example = "lnk_b4k7abcdefgh2345")]
     id: LinkId,
     /// The link itself. Whoever holds it can fetch the asset until it ends.
     #[schema(example = "https://media.example.com/m/b4k7q2/winter.8f2a1c9d0e3b4a56.jpg")]
-    url: String,
+    url: &'a str,
     /// The first second at which the link is over.
     #[schema(value_type = String, format = DateTime)]
     expires_at: UnixTime,
@@ -28,92 +30,93 @@ pub struct LinkAnswer {
     sha256: Sha256,
     /// What the asset is served as.
     #[schema(value_type = String, example = "image/jpeg")]
-    content_type: MediaType,
+    content_type: &'a MediaType,
     /// The content's length in bytes.
     size: u64,
     /// What is not wrong, and yet may surprise.
-    warnings: Vec<Warning>,
+    warnings: Vec<Warning<'a>>,
     /// The header component of a template message.
-    component: Component,
+    component: Component<'a>,
     /// Send it along with the message: delivery webhooks then name the link.
-    biz_opaque_callback_data: String,
+    #[schema(value_type = String, example = "lnk_b4k7abcdefgh2345")]
+    biz_opaque_callback_data: LinkId,
 }
 
 /// Something that is not wrong, and yet may surprise.
 #[derive(Serialize, ToSchema)]
-struct Warning {
+struct Warning<'a> {
     /// A stable code.
     #[schema(value_type = String, example = "image-greyscale")]
     code: &'static str,
     /// The same for people.
-    message: String,
+    message: &'a str,
 }
 
 /// The header component of a template message.
 #[derive(Serialize, ToSchema)]
-struct Component {
+struct Component<'a> {
     /// Always `header`.
     #[serde(rename = "type")]
     #[schema(value_type = String, example = "header")]
     kind: &'static str,
     /// The one parameter of a media header.
-    #[schema(min_items = 1, max_items = 1)]
-    parameters: Vec<Parameter>,
+    #[schema(value_type = Vec<Parameter<'_>>, min_items = 1, max_items = 1)]
+    parameters: [Parameter<'a>; 1],
 }
 
 /// A media parameter.
 #[derive(Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
-enum Parameter {
+enum Parameter<'a> {
     /// An image.
     Image {
         /// Where it is.
-        image: Media,
+        image: Media<'a>,
     },
     /// A video.
     Video {
         /// Where it is.
-        video: Media,
+        video: Media<'a>,
     },
     /// A document.
     Document {
         /// Where it is, and what it is called.
-        document: Document,
+        document: Document<'a>,
     },
 }
 
 /// Where an asset is.
 #[derive(Serialize, ToSchema)]
-struct Media {
+struct Media<'a> {
     /// The link.
-    link: String,
+    link: &'a str,
 }
 
 /// Where a document is, and what it is called.
 #[derive(Serialize, ToSchema)]
-struct Document {
+struct Document<'a> {
     /// The link.
-    link: String,
+    link: &'a str,
     /// What `WhatsApp` shows; its extension decides how.
-    #[schema(example = "invoice.pdf")]
-    filename: String,
+    #[schema(value_type = String, example = "invoice.pdf")]
+    filename: &'a str,
 }
 
-impl LinkAnswer {
+impl<'a> LinkAnswer<'a> {
     /// What is answered for `minted`.
-    pub fn of(minted: &Minted) -> Self {
+    pub fn of(minted: &'a Minted) -> Self {
         let Minted { link, grant, sha256, warnings, .. } = minted;
         Self {
             id: link.id(),
-            url: link.url().to_owned(),
+            url: link.url(),
             expires_at: grant.expires,
             fingerprint: grant.fingerprint,
             sha256: *sha256,
-            content_type: grant.media_type.clone(),
+            content_type: &grant.media_type,
             size: grant.length,
             warnings: warnings.iter().map(Warning::of).collect(),
-            component: Component { kind: "header", parameters: vec![parameter(minted)] },
-            biz_opaque_callback_data: link.id().to_string(),
+            component: Component { kind: "header", parameters: [parameter(minted)] },
+            biz_opaque_callback_data: link.id(),
         }
     }
 
@@ -123,19 +126,19 @@ impl LinkAnswer {
     }
 }
 
-impl Warning {
-    fn of(warning: &MintWarning) -> Self {
-        Self { code: warning.code, message: warning.message.clone() }
+impl<'a> Warning<'a> {
+    fn of(warning: &'a MintWarning) -> Self {
+        Self { code: warning.code, message: &warning.message }
     }
 }
 
-fn parameter(minted: &Minted) -> Parameter {
-    let link = minted.link.url().to_owned();
+fn parameter(minted: &Minted) -> Parameter<'_> {
+    let link = minted.link.url();
     match minted.header {
         HeaderKind::Image => Parameter::Image { image: Media { link } },
         HeaderKind::Video => Parameter::Video { video: Media { link } },
         HeaderKind::Document => {
-            Parameter::Document { document: Document { link, filename: minted.grant.name.to_string() } }
+            Parameter::Document { document: Document { link, filename: minted.grant.name.as_str() } }
         }
     }
 }

@@ -4,10 +4,10 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use ::http::StatusCode;
-use ::http::header::LOCATION;
+use ::http::header::{CONTENT_TYPE, LOCATION};
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use futures_util::future::{Either, FutureExt, Ready, ready};
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ use super::revocation_words::RevocationAnswer;
 use super::revocations::revoke_for;
 use crate::catalog::{Catalog, LinkRecord};
 use crate::link::{LinkId, Revocation};
-use crate::mint::MintError;
+use crate::mint::{MintError, Minted};
 
 /// Mint a link.
 ///
@@ -36,15 +36,16 @@ use crate::mint::MintError;
 /// window gives the same link again.
 #[utoipa::path(
     post, path = "/v1/links", tag = "links", request_body = LinkRequest,
-    responses((status = 201, description = "The link", body = LinkAnswer), MintProblems)
+    responses((status = 201, description = "The link", body = LinkAnswer<'_>), MintProblems)
 )]
 pub(super) async fn mint(
     client: May<Mint>,
     State(control): State<Control>,
     JsonBody(request): JsonBody<LinkRequest>,
-) -> Result<impl IntoResponse, Failure> {
-    let answer = control.mint(&client, request).await?;
-    Ok((StatusCode::CREATED, [(LOCATION, answer.location())], Json(answer)))
+) -> Result<Response, Failure> {
+    let minted = control.mint(&client, request).await?;
+    let answer = LinkAnswer::of(&minted);
+    Ok((StatusCode::CREATED, [(LOCATION, answer.location())], Json(answer)).into_response())
 }
 
 /// Requests for links, at most 1,000.
@@ -67,21 +68,50 @@ impl Batch {
 }
 
 /// The answers to a batch.
-#[derive(Serialize, ToSchema)]
-pub(super) struct BatchAnswer {
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes what BatchText writes")]
+pub(super) struct BatchAnswer<'a> {
     /// One answer for each request, in their order.
-    links: Vec<ItemAnswer>,
+    links: Vec<ItemAnswer<'a>>,
 }
 
 /// A link, or the problem that stood in its way.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-enum ItemAnswer {
+enum ItemAnswer<'a> {
     /// The link.
-    Link(Box<LinkAnswer>),
+    Link(LinkAnswer<'a>),
     /// The problem, with the status that the request alone would have had.
     #[schema(value_type = ProblemBody)]
     Problem(Value),
+}
+
+/// A [`BatchAnswer`], written answer by answer: so a batch holds the text alone, and no answer longer than it takes to write it.
+struct BatchText(Vec<u8>);
+
+impl BatchText {
+    /// The beginning, with room for `count` answers of usual length.
+    fn begin(count: usize) -> Self {
+        let mut text = Vec::with_capacity(count * ANSWER_BYTES);
+        text.extend_from_slice(b"{\"links\":[");
+        Self(text)
+    }
+
+    fn push(&mut self, minted: &Result<Minted, Failure>) -> Result<(), Failure> {
+        if !self.0.ends_with(b"[") {
+            self.0.push(b',');
+        }
+        let answer = match minted {
+            Ok(minted) => ItemAnswer::Link(LinkAnswer::of(minted)),
+            Err(failure) => ItemAnswer::Problem(failure.problem().to_json()),
+        };
+        Ok(serde_json::to_writer(&mut self.0, &answer)?)
+    }
+
+    fn end(mut self) -> Vec<u8> {
+        self.0.extend_from_slice(b"]}");
+        self.0
+    }
 }
 
 /// Mint many links.
@@ -89,38 +119,47 @@ enum ItemAnswer {
 /// There is an answer for each request, in order: the link, or a problem. One bad request spoils none.
 #[utoipa::path(
     post, path = "/v1/links/batch", tag = "links", request_body = Batch,
-    responses((status = 200, description = "The links and problems, in order", body = BatchAnswer), AskProblems)
+    responses((status = 200, description = "The links and problems, in order", body = BatchAnswer<'_>), AskProblems)
 )]
 pub(super) async fn mint_batch(
     client: May<Mint>,
     State(control): State<Control>,
     JsonText(text): JsonText,
-) -> Result<Json<BatchAnswer>, Failure> {
+) -> Result<Response, Failure> {
     let items = Batch::items(&text)?;
     if items.len() > BATCH_MAX {
         let said = format!("links: a batch has at most {BATCH_MAX} requests, this one has {}", items.len());
         return Err(BodyFault::Wrong(said).into());
     }
     let deadline = Instant::now() + BATCH_TIME;
-    let mut links = Vec::with_capacity(items.len());
-    let answers = stream::iter(items).map(|item| begun(control.mint_item(&client, item, deadline)));
-    let mut answers = answers.buffered(BATCH_AT_ONCE);
-    while let Some(answer) = answers.next().await {
-        links.push(answer);
+    let (mut text, mut spare) = (BatchText::begin(items.len()), None);
+    let mints = stream::iter(items).map(|item| begun(control.mint_item(&client, item, deadline), &mut spare));
+    let mut answers = mints.buffered(BATCH_AT_ONCE).enumerate();
+    while let Some((number, minted)) = answers.next().await {
+        text.push(&minted)?;
         // A thousand known objects are minted without a pause, and others share the core.
-        if links.len() % BATCH_AT_ONCE == 0 {
+        if (number + 1) % BATCH_AT_ONCE == 0 {
             tokio::task::yield_now().await;
         }
     }
-    Ok(Json(BatchAnswer { links }))
+    Ok(([(CONTENT_TYPE, "application/json")], text.end()).into_response())
 }
 
-/// Takes the first step of `work`. A link to a known object needs no other one, and is then not put among those that are waited for.
-fn begun<W: Future>(work: W) -> Either<Ready<W::Output>, Pin<Box<W>>> {
-    let mut work = Box::pin(work);
-    match work.as_mut().now_or_never() {
-        Some(done) => Either::Left(ready(done)),
-        None => Either::Right(work),
+/// Takes the first step of `work`. A link to a known object needs no other one: it is done then, and its place serves the next one.
+fn begun<W: Future>(work: W, spare: &mut Option<Pin<Box<W>>>) -> Either<Ready<W::Output>, Pin<Box<W>>> {
+    let mut place = match spare.take() {
+        Some(mut place) => {
+            place.set(work);
+            place
+        }
+        None => Box::pin(work),
+    };
+    match place.as_mut().now_or_never() {
+        Some(done) => {
+            *spare = Some(place);
+            Either::Left(ready(done))
+        }
+        None => Either::Right(place),
     }
 }
 
@@ -164,19 +203,20 @@ pub(super) async fn end(
 }
 
 impl ControlParts {
-    async fn mint(&self, client: &Client, request: LinkRequest) -> Result<LinkAnswer, Failure> {
+    async fn mint(&self, client: &Client, request: LinkRequest) -> Result<Minted, Failure> {
         client.may_touch(request.store(), request.key())?;
-        let minted = self.minter.mint(client.name(), &request.meant()).await?;
-        Ok(LinkAnswer::of(&minted))
+        Ok(self.minter.mint(client.name(), &request.meant()).await?)
     }
 
-    async fn mint_item(&self, client: &Client, item: Result<LinkRequest, BodyFault>, deadline: Instant) -> ItemAnswer {
+    async fn mint_item(
+        &self,
+        client: &Client,
+        item: Result<LinkRequest, BodyFault>,
+        deadline: Instant,
+    ) -> Result<Minted, Failure> {
         let minted = async { self.mint(client, item?).await };
-        let late = Failure::Mint(MintError::StillReading { retry_after: BATCH_RETRY });
-        match timeout_at(deadline, minted).await.unwrap_or(Err(late)) {
-            Ok(link) => ItemAnswer::Link(Box::new(link)),
-            Err(failure) => ItemAnswer::Problem(failure.problem().to_json()),
-        }
+        let late = MintError::StillReading { retry_after: BATCH_RETRY };
+        timeout_at(deadline, minted).await.unwrap_or(Err(late.into()))
     }
 }
 
@@ -200,6 +240,8 @@ async fn recorded(catalog: &Catalog, id: LinkId) -> Result<Option<LinkRecord>, F
 
 /// The most requests in a batch.
 const BATCH_MAX: usize = 1000;
+/// About how long an answer is, in bytes. More is no harm.
+const ANSWER_BYTES: usize = 1280;
 /// How many of a batch are minted at once: enough to hide a store's latency, few enough to leave room for others.
 const BATCH_AT_ONCE: usize = 32;
 /// How long a batch may take. What is not minted by then is answered with `still-reading`.

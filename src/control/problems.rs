@@ -47,6 +47,9 @@ pub(super) enum Failure {
     /// The catalog did not answer.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// The answer could not be written.
+    #[error("the answer could not be written: {0}")]
+    Answer(#[from] serde_json::Error),
 }
 
 impl Failure {
@@ -58,6 +61,7 @@ impl Failure {
             Self::Body(fault) => body_problem(fault),
             Self::NoSuchLink => NO_SUCH_LINK.because(self.to_string()),
             Self::NoSuchRevocation => NO_SUCH_REVOCATION.because(self.to_string()),
+            Self::Answer(_) => INTERNAL.because(self.to_string()),
             Self::Mint(error) => mint_problem(error),
             Self::Revoke(RevokeError::FutureTime) => INVALID_REQUEST.because(RevokeError::FutureTime.to_string()),
             Self::Revoke(RevokeError::Catalog(error)) | Self::Catalog(error) => catalog_problem(error),
