@@ -54,7 +54,7 @@ impl Catalog {
         let settings = settings.clone().bounded();
         let (reader, store) = sqlite::open(&settings).await?;
         let tally = Arc::new(Tally::new(settings.queue_bytes));
-        let mints = Arc::new(Mints::new(settings.mint_bytes, settings.mint_wait, settings.batch_records));
+        let mints = Arc::new(Mints::new(&settings));
         let (jobs, job_inbox) = mpsc::channel(MAX_WAITING_JOBS);
         let (records, record_inbox) = mpsc::channel(settings.queue_records);
         let requests = Requests { jobs, answer_max: settings.answer_max };
@@ -106,8 +106,8 @@ impl Catalog {
         self.queue(Record::Manifest(Box::new(ManifestRecord { fingerprint, bytes: manifest })));
     }
 
-    /// Queues a mint; it may be written 100 ms later, and is lost in a crash before that. Where too many wait it waits for room, at most
-    /// `mint_wait`. While the database is known to be stuck it does not, and the record is dropped and counted.
+    /// Queues a mint; it may be written 100 ms later, or 500 ms where many are minted, and is lost in a crash before that. Where too many
+    /// wait it waits for room, at most `mint_wait`. While the database is known to be stuck it does not, and the record is dropped and counted.
     ///
     /// What has room is queued at once, by the call itself.
     pub fn record_mint(&self, mut mint: MintRecord) -> impl Future<Output = ()> + Send + use<> {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, TryAcquireError};
 
+use super::CatalogSettings;
 use super::record::MintRecord;
 use crate::value::UnixTime;
 
@@ -23,8 +24,9 @@ pub(super) struct Mints {
     room: Semaphore,
     room_bytes: usize,
     room_wait: Duration,
-    /// How many of them are enough for a batch.
-    batch: usize,
+    /// How long the first one waits: alone, and among more than `many`.
+    rests: [Duration; 2],
+    many: usize,
     news: Notify,
     stuck: AtomicBool,
 }
@@ -47,21 +49,22 @@ struct Line {
     /// Under which number each link stands in the line; the first one has the number `taken`.
     numbers: HashMap<String, usize>,
     taken: usize,
-    /// Whether the writer was told that there are enough.
+    /// Whether the writer was told that the room grows short.
     told: bool,
     closed: bool,
 }
 
 impl Mints {
-    /// Room for `room_bytes`, for which a mint waits `room_wait` at most; `batch` of them are worth waking the writer.
-    pub(super) fn new(room_bytes: usize, room_wait: Duration, batch: usize) -> Self {
-        let room_bytes = room_bytes.clamp(1, MOST_ROOM);
+    /// A line with the room and the patience that `settings` say.
+    pub(super) fn new(settings: &CatalogSettings) -> Self {
+        let room_bytes = settings.mint_bytes.clamp(1, MOST_ROOM);
         Self {
             line: Mutex::default(),
             room: Semaphore::new(room_bytes),
             room_bytes,
-            room_wait,
-            batch,
+            room_wait: settings.mint_wait,
+            rests: [settings.batch_wait, settings.mint_rest],
+            many: settings.batch_records,
             news: Notify::new(),
             stuck: AtomicBool::new(false),
         }
@@ -105,9 +108,8 @@ impl Mints {
         let last_minted_at = record.minted_at;
         line.mints.push_back(QueuedMint { record, mints: 1, last_minted_at, since: Instant::now(), weight });
         let is_first = line.mints.len() == 1;
-        let enough = self.are_enough(&line);
         // Once is enough, and the lock sees to it that it is once.
-        let is_news = is_first || enough && !std::mem::replace(&mut line.told, true);
+        let is_news = is_first || self.is_short() && !std::mem::replace(&mut line.told, true);
         drop(line);
         if is_news {
             self.news.notify_one();
@@ -115,16 +117,22 @@ impl Mints {
         true
     }
 
-    /// Whether what waits should wait no longer: it is enough for a batch, or takes half of the room.
-    pub(super) fn is_due(&self) -> bool {
-        self.are_enough(&self.lock())
+    /// When the first one has waited long enough, for what is known now. Where many wait, a longer rest lets more of the same fold into one
+    /// row; where the room grows short, there is none.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let line = self.lock();
+        let [alone, among_many] = self.rests;
+        let rest = if line.mints.len() > self.many { among_many } else { alone };
+        let rest = if self.is_short() { Duration::ZERO } else { rest };
+        line.mints.front().map(|mint| mint.since + rest)
     }
 
-    fn are_enough(&self, line: &Line) -> bool {
-        line.mints.len() >= self.batch || !line.mints.is_empty() && self.bytes() >= self.room_bytes / 2
+    /// Whether three quarters of the room are taken.
+    fn is_short(&self) -> bool {
+        self.bytes() >= self.room_bytes / 4 * 3
     }
 
-    /// Returns when there may be a first one in the line, or enough of them.
+    /// Returns when there may be a first one in the line, or when the room grows short.
     pub(super) async fn news(&self) {
         self.news.notified().await;
     }
@@ -203,3 +211,58 @@ fn weight(mint: &MintRecord) -> usize {
 const FIXED_BYTES: usize = size_of::<QueuedMint>() + 256;
 /// A semaphore's largest acquisition.
 const MOST_ROOM: usize = u32::MAX as usize;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Fingerprint;
+
+    fn mint(n: usize) -> MintRecord {
+        MintRecord {
+            id: format!("lnk_{n}"),
+            store: "media".parse().unwrap(),
+            key: "a.jpg".parse().unwrap(),
+            version: "v1".parse().unwrap(),
+            fingerprint: Fingerprint::of(b"a"),
+            length: 1,
+            last_modified: None,
+            client: "sender".parse().unwrap(),
+            reference: None,
+            issued: UnixTime::from_secs(1).unwrap(),
+            expires: UnixTime::from_secs(2).unwrap(),
+            media_type: "image/jpeg".parse().unwrap(),
+            name: None,
+            profile: "meta".parse().unwrap(),
+            cache: "immutable".into(),
+            header: None,
+            unique: false,
+            key_id: "k1".into(),
+            minted_at: UnixTime::from_secs(1).unwrap(),
+        }
+    }
+
+    #[test]
+    fn many_mints_rest_longer_than_few_and_not_at_all_where_the_room_grows_short() {
+        let [alone, among_many] = [Duration::from_millis(100), Duration::from_millis(500)];
+        let one = weight(&mint(0));
+        // How many wait, in room for how many; and how long the first of them does.
+        for (waiting, room, rest) in [
+            (1, 100, alone),
+            (10, 100, alone),
+            (11, 100, among_many),
+            (74, 100, among_many),
+            (75, 100, Duration::ZERO),
+            (100, 100, Duration::ZERO),
+            (1, 1, Duration::ZERO),
+        ] {
+            let settings = CatalogSettings { mint_bytes: one * room, batch_records: 10, ..CatalogSettings::new("") };
+            let mints = Mints::new(&settings);
+            assert_eq!(mints.due(), None);
+            for n in 0..waiting {
+                assert!(mints.enter(mint(n)).is_ok_and(|queued| queued));
+            }
+            let waits = mints.due().zip(mints.oldest()).map(|(due, oldest)| due - oldest);
+            assert_eq!(waits, Some(rest), "{waiting} of {room}");
+        }
+    }
+}

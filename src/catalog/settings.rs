@@ -23,6 +23,8 @@ pub struct CatalogSettings {
     pub batch_records: usize,
     /// How long the first record of a batch waits for others.
     pub batch_wait: Duration,
+    /// How long mints wait instead, while more of them do than one transaction takes: where many are minted, some are the same.
+    pub mint_rest: Duration,
     /// How long SQLite waits for another process's lock.
     pub busy_timeout: Duration,
     /// How long to wait before a batch that failed is tried again.
@@ -46,10 +48,11 @@ impl CatalogSettings {
             fetch_days: 90,
             queue_records: 16_384,
             queue_bytes: 48 << 20,
-            mint_bytes: 16 << 20,
+            mint_bytes: 24 << 20,
             mint_wait: Duration::from_secs(5),
             batch_records: 2048,
             batch_wait: Duration::from_millis(100),
+            mint_rest: Duration::from_millis(500),
             busy_timeout: Duration::from_secs(5),
             retry_after: Duration::from_secs(1),
             attempts: 10,
@@ -65,6 +68,7 @@ impl CatalogSettings {
         self.batch_records = self.batch_records.clamp(1, 16_384);
         self.mint_wait = self.mint_wait.min(Duration::from_mins(1));
         self.batch_wait = self.batch_wait.min(Duration::from_secs(10));
+        self.mint_rest = self.mint_rest.clamp(self.batch_wait, Duration::from_secs(10));
         self.busy_timeout = self.busy_timeout.min(Duration::from_mins(1));
         self.retry_after = self.retry_after.clamp(Duration::from_millis(1), Duration::from_mins(1));
         self.attempts = self.attempts.max(1);

@@ -1,6 +1,7 @@
 //! The one task that writes. It answers jobs first, gathers records into batches, and never sleeps while something waits.
 //!
-//! Mints stay in their line until the batch is due, so that more of the same fold into one row; then one transaction takes as many as it may.
+//! Mints stay in their line until they are due, so that more of the same fold into one row; then one transaction takes as many as it may. That
+//! may be later than it seemed when the first of them came, so what is due is looked at once more.
 //!
 //! A batch that fails is kept and tried again after `retry_after`; meanwhile jobs are still served, the queue fills, and no mint waits
 //! for room. After `attempts` the batch is dropped and counted, so a dead disk costs records, never memory or callers. The first
@@ -78,7 +79,12 @@ impl WriterTask {
                     return;
                 }
                 Woken::Job(job) => self.serve(job).await,
-                Woken::Due => drop(self.commit().await),
+                Woken::Due => {
+                    self.schedule();
+                    if self.due.is_some_and(|due| due <= Instant::now()) {
+                        drop(self.commit().await);
+                    }
+                }
                 Woken::Received => {
                     self.gather();
                     self.schedule();
@@ -119,11 +125,11 @@ impl WriterTask {
         if self.failures > 0 {
             return;
         }
-        let oldest = self.batch.oldest().into_iter().chain(self.inbox.mints.oldest()).min();
-        let is_full = self.batch.records.len() >= self.most() || self.inbox.mints.is_due();
+        let (records, mints) = (self.batch.oldest(), &self.inbox.mints);
+        let is_full = self.batch.records.len() >= self.most();
         let wait = if is_full { Duration::ZERO } else { self.settings.batch_wait };
-        self.due = oldest.map(|oldest| oldest + wait);
-        self.tally.gathers(oldest);
+        self.due = records.map(|oldest| oldest + wait).into_iter().chain(mints.due()).min();
+        self.tally.gathers(records.into_iter().chain(mints.oldest()).min());
     }
 
     async fn serve(&mut self, job: Job) {

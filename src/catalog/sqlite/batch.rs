@@ -3,6 +3,8 @@
 //! A statement costs a round trip to the connection's thread and back, which takes longer than the row: mints and fetches go
 //! in many at a time, in pieces of few lengths. Objects and manifests are few, so each has its own.
 
+use std::sync::Arc;
+
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::super::batch::Batch;
@@ -11,7 +13,7 @@ use super::super::queue::{ManifestRecord, Record};
 use super::super::record::{FetchRecord, KnownObject};
 use super::{int, queries};
 use crate::catalog::CatalogError;
-use crate::value::{FileName, UnixTime};
+use crate::value::UnixTime;
 
 /// Inserts all of `batch`, each kind in its order.
 pub(super) async fn insert(tx: &mut SqliteConnection, batch: &Batch) -> Result<(), CatalogError> {
@@ -55,32 +57,49 @@ async fn insert_manifest(tx: &mut SqliteConnection, manifest: &ManifestRecord) -
 
 async fn insert_mints(tx: &mut SqliteConnection, mints: &[QueuedMint]) -> Result<(), CatalogError> {
     let mut insert = QueryBuilder::<Sqlite>::new(queries::MINTS);
+    let [mut store, mut client, mut media_type, mut name] = [const { Shared(None) }; 4];
+    let [mut profile, mut cache, mut header, mut key_id] = [const { Shared(None) }; 4];
     insert.push_values(mints, |mut row, queued| {
         let mint = &queued.record;
-        row.push_bind(&mint.id)
-            .push_bind(mint.store.as_str())
-            .push_bind(mint.key.as_str())
-            .push_bind(mint.version.as_str())
-            .push_bind(mint.fingerprint.to_string())
+        row.push_bind(own(&mint.id))
+            .push_bind(store.of(mint.store.as_str()))
+            .push_bind(own(mint.key.as_str()))
+            .push_bind(own(mint.version.as_str()))
+            .push_bind(own(&mint.fingerprint.to_string()))
             .push_bind(int(mint.length))
             .push_bind(mint.last_modified.map(secs))
-            .push_bind(mint.client.as_str())
-            .push_bind(mint.reference.as_deref())
+            .push_bind(client.of(mint.client.as_str()))
+            .push_bind(mint.reference.as_deref().map(own))
             .push_bind(secs(mint.issued))
             .push_bind(secs(mint.expires))
-            .push_bind(mint.media_type.as_str())
-            .push_bind(mint.name.as_ref().map(FileName::as_str))
-            .push_bind(mint.profile.as_str())
-            .push_bind(&*mint.cache)
-            .push_bind(mint.header.as_deref())
+            .push_bind(media_type.of(mint.media_type.as_str()))
+            .push_bind(mint.name.as_ref().map(|text| name.of(text.as_str())))
+            .push_bind(profile.of(mint.profile.as_str()))
+            .push_bind(cache.of(&mint.cache))
+            .push_bind(mint.header.as_deref().map(|text| header.of(text)))
             .push_bind(mint.unique)
-            .push_bind(&mint.key_id)
+            .push_bind(key_id.of(&mint.key_id))
             .push_bind(secs(mint.minted_at))
             .push_bind(queued.mints)
             .push_bind(secs(queued.last_minted_at));
     });
     insert.push(queries::MINT_AGAIN).build().execute(tx).await?;
     Ok(())
+}
+
+/// A text as the connection's thread takes it, in one allocation: what this thread allocates and that one frees is dear.
+fn own(text: &str) -> Arc<str> {
+    Arc::from(text)
+}
+
+/// A column whose texts are mostly the same as in the row before, and then need no allocation.
+struct Shared(Option<Arc<str>>);
+
+impl Shared {
+    fn of(&mut self, text: &str) -> Arc<str> {
+        let before = self.0.take().filter(|before| **before == *text);
+        Arc::clone(self.0.insert(before.unwrap_or_else(|| own(text))))
+    }
 }
 
 async fn insert_fetches(tx: &mut SqliteConnection, fetches: &[&FetchRecord]) -> Result<(), CatalogError> {
