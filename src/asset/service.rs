@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{HeaderMap, Response};
+use futures_util::future::join;
 use tokio_util::sync::CancellationToken;
 
 use super::believe::{Believed, believe};
@@ -174,13 +175,13 @@ impl AssetParts {
             Decision::RangeUnsatisfiable => return Err(AssetError::RangeUnsatisfiable { length: located.length }),
             Decision::Whole | Decision::Part(_) | Decision::Parts(_) => {}
         }
-        reply.digest(located.digest(&self.known).await);
         let opener = Opener::new(permit.clone(), self, request.cut.clone(), now)?;
         if request.method == Retrieval::Head {
+            reply.digest(located.digest(&self.known).await);
             let came = Box::pin(opener.probe(&located)).await?;
             return Ok(reply.content(&Content::Whole, Opened { body: AssetBody::empty(), came }));
         }
-        open(decision, opener, &located, permit, &reply).await
+        open(decision, opener, &located, permit, &mut reply, &self.known).await
     }
 }
 
@@ -189,18 +190,31 @@ async fn open(
     opener: Opener,
     located: &Located<'_>,
     permit: &Permit,
-    reply: &Reply<'_>,
+    reply: &mut Reply<'_>,
+    known: &KnownObjects,
 ) -> Result<Response<AssetBody>, AssetError> {
+    // At once, for neither needs the other.
+    let digest = located.digest(known);
     match decision {
-        Decision::Part(span) => Ok(reply.content(&Content::Part(span), opener.part(span).await?)),
+        Decision::Part(span) => {
+            let (digest, answer) = join(digest, opener.part(span)).await;
+            reply.digest(digest);
+            Ok(reply.content(&Content::Part(span), answer?))
+        }
         Decision::Parts(spans) => {
             let grant = permit.grant();
             let boundary = grant.fingerprint.half();
             let frame =
                 Multipart::new(&spans, located.length, &grant.media_type, &boundary).map_err(|_| impossible())?;
-            Ok(reply.content(&Content::Parts(&frame), Box::pin(opener.parts(&frame)).await?))
+            let (digest, answer) = join(digest, Box::pin(opener.parts(&frame))).await;
+            reply.digest(digest);
+            Ok(reply.content(&Content::Parts(&frame), answer?))
         }
-        _ => Ok(reply.content(&Content::Whole, opener.whole(located).await?)),
+        _ => {
+            let (digest, answer) = join(digest, opener.whole(located)).await;
+            reply.digest(digest);
+            Ok(reply.content(&Content::Whole, answer?))
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, SetOnce, watch};
 
 use super::manifest::Manifest;
 use super::source::{Run, Source};
@@ -17,7 +17,8 @@ use super::{Block, ReadError};
 pub(super) struct Flight {
     pub(super) source: Arc<Source>,
     pub(super) run: Run,
-    pub(super) proof: Proof,
+    /// Its pilot looks it up, where it was not known at the start.
+    pub(super) proof: SetOnce<Proof>,
     /// The manifest that it built.
     pub(super) built: OnceLock<Arc<Manifest>>,
     state: Mutex<State>,
@@ -106,7 +107,7 @@ pub(super) struct Aboard {
 }
 
 impl Flight {
-    pub(super) fn new(source: Arc<Source>, run: Run, proof: Proof) -> Arc<Self> {
+    pub(super) fn new(source: Arc<Source>, run: Run, proof: Option<Proof>) -> Arc<Self> {
         let state = State {
             window: VecDeque::new(),
             first: run.first,
@@ -118,7 +119,7 @@ impl Flight {
         };
         let (progress, _) = watch::channel(());
         let (state, built, moved) = (Mutex::new(state), OnceLock::new(), Notify::new());
-        Arc::new(Self { source, run, proof, built, state, progress, moved })
+        Arc::new(Self { source, run, proof: SetOnce::new_with(proof), built, state, progress, moved })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -132,6 +133,11 @@ impl Flight {
         let soon = state.window.len() + WINDOW;
         let offset = number.checked_sub(state.first).and_then(|offset| usize::try_from(offset).ok());
         self.run.contains(number) && offset.is_some_and(|offset| offset < soon) && state.ending.is_none()
+    }
+
+    /// Whether only its end proves its blocks, as soon as that is known.
+    pub(super) async fn is_building(&self) -> bool {
+        matches!(self.proof.wait().await, Proof::Building)
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -170,8 +176,9 @@ impl Flight {
         drop(left);
     }
 
-    /// Ends it; the first word stands.
+    /// Ends it; the first word stands. Nobody goes on waiting for a proof.
     pub(super) fn end(&self, ending: Ending) {
+        let _ = self.proof.set(Proof::Building);
         self.change(|state| {
             state.ending.get_or_insert(ending);
             state.keeps = Keeps::Needed;

@@ -16,6 +16,8 @@ pub(super) struct Flights(Mutex<HashMap<Fingerprint, Vec<Arc<Flight>>>>);
 pub(super) enum Joined {
     /// It lies in the index by now.
     Kept,
+    /// What proves it must be known first.
+    Unproven,
     /// A flight was under way.
     Running(Follower),
     /// This one is to take off; it is on the list already.
@@ -26,8 +28,11 @@ impl Flights {
     /// Finds the flight that gives block `needed.first` of `source`, or enters a new one: for as much of `needed` as nobody has or
     /// reads, or for all of the content, where only all of it proves itself.
     ///
+    /// Whoever needs all of the content may come without a `proof`: where nobody has or reads any of it, the read is the same with every
+    /// proof, and its pilot looks that up while the store is asked.
+    ///
     /// The list is locked from the look into the index on, so no block that was kept meanwhile is read again.
-    pub(super) fn join(&self, source: &Arc<Source>, needed: Run, proof: &Proof, index: &Index) -> Joined {
+    pub(super) fn join(&self, source: &Arc<Source>, needed: Run, proof: Option<&Proof>, index: &Index) -> Joined {
         let mut list = self.list();
         if index.has(&source.block(needed.first)) {
             return Joined::Kept;
@@ -40,10 +45,17 @@ impl Flights {
             index.has(&source.block(number)) || flights.iter().any(|flight| flight.serves(source, proof, number))
         };
         let run = match proof {
-            Proof::Manifest(_) => missing(needed, taken),
-            Proof::Building => Run::all(source.length).unwrap_or(needed),
+            Some(Proof::Manifest(_)) => missing(needed, taken),
+            Some(Proof::Building) => Run::all(source.length).unwrap_or(needed),
+            None if missing(needed, taken) == needed => needed,
+            None => {
+                if flights.is_empty() {
+                    list.remove(&source.fingerprint);
+                }
+                return Joined::Unproven;
+            }
         };
-        let flight = Flight::new(Arc::clone(source), run, proof.clone());
+        let flight = Flight::new(Arc::clone(source), run, proof.cloned());
         flights.push(Arc::clone(&flight));
         Joined::New(Follower::new(&flight, needed.first))
     }
@@ -67,11 +79,13 @@ impl Flights {
 impl Flight {
     /// Whether somebody who needs this block, with this proof, is to follow it. One that builds the manifest serves everybody who
     /// lacks one, until it ends: those who need a block that has left its window, or an early proof, wait for the end.
-    fn serves(&self, source: &Source, proof: &Proof, number: u32) -> bool {
+    fn serves(&self, source: &Source, proof: Option<&Proof>, number: u32) -> bool {
         self.source.is(source)
-            && match (&self.proof, proof) {
-                (Proof::Manifest(_), Proof::Manifest(_)) => self.can_give(number),
-                (Proof::Building, Proof::Building) => !self.has_ended(),
+            && match (self.proof.get(), proof) {
+                (Some(Proof::Manifest(_)) | None, Some(Proof::Manifest(_))) | (Some(Proof::Manifest(_)), None) => {
+                    self.can_give(number)
+                }
+                (Some(Proof::Building) | None, Some(Proof::Building) | None) => !self.has_ended(),
                 _ => false,
             }
     }

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use futures_util::future::try_join;
+
 use super::flight::{Aboard, Ending, Flight, Keeps, Proof};
 use super::index::Hoard;
 use super::intake::{Berth, Intake};
@@ -29,14 +31,28 @@ impl Pilot {
 
     async fn fly(self, berth: Berth) {
         let mut landing = Landing { pilot: &self, ending: Ending::Lost };
-        let flown = match &self.flight.proof {
-            Proof::Manifest(manifest) => self.fly_by(manifest, berth).await,
-            Proof::Building => self.build(berth).await,
-        };
+        let flown = self.fly_with(berth).await;
         if let Err(ReadError::WrongBytes) = flown {
             self.cache.found_wrong_bytes(&self.flight.source);
         }
         landing.ending = flown.unwrap_or_else(Ending::Failed);
+    }
+
+    async fn fly_with(&self, berth: Berth) -> Result<Ending, ReadError> {
+        match try_join(self.read(berth), async { Ok(self.proof().await) }).await? {
+            (intake, Proof::Manifest(manifest)) => self.fly_by(manifest, intake).await,
+            (intake, Proof::Building) => self.build(intake).await,
+        }
+    }
+
+    /// What the blocks are compared with; it is looked up while the store is asked.
+    async fn proof(&self) -> &Proof {
+        let flight = &self.flight;
+        if flight.proof.get().is_none() {
+            let manifest = self.cache.manifest(&flight.source).await;
+            let _ = flight.proof.set(manifest.map_or(Proof::Building, Proof::Manifest));
+        }
+        flight.proof.wait().await
     }
 
     async fn read(&self, berth: Berth) -> Result<Intake, ReadError> {
@@ -49,9 +65,8 @@ impl Pilot {
     }
 
     /// Each block is compared with its own value before anybody sees it.
-    async fn fly_by(&self, manifest: &Arc<Manifest>, berth: Berth) -> Result<Ending, ReadError> {
+    async fn fly_by(&self, manifest: &Arc<Manifest>, mut intake: Intake) -> Result<Ending, ReadError> {
         let source = &self.flight.source;
-        let mut intake = self.read(berth).await?;
         let mut keeps = self.keeps;
         for number in self.flight.run.blocks() {
             if !self.may_go_on(number, keeps).await {
@@ -61,7 +76,7 @@ impl Pilot {
             let block = self.verify(manifest, number, filled).await?;
             // Where everything is held by others, nothing more can be kept: the rest streams through.
             keeps = keeps && self.cache.index().keep(source.block(number), &block);
-            self.flight.show(block);
+            self.show(number, block).await;
         }
         Ok(Ending::Completed)
     }
@@ -69,15 +84,37 @@ impl Pilot {
     async fn verify(&self, manifest: &Arc<Manifest>, number: u32, filled: Blank) -> Result<Block, ReadError> {
         let manifest = Arc::clone(manifest);
         let check = move |bytes: &[u8]| manifest.verify(number, bytes);
-        let (block, is_right) = self.cache.hash(filled, check).await?;
+        let (block, is_right) = self.hash(number, filled, check).await?;
         if is_right { Ok(block) } else { Err(ReadError::WrongBytes) }
+    }
+
+    /// For the first block somebody waits with an empty answer, and sending it to another thread and back would take longer than it takes
+    /// anybody else: it is hashed here.
+    async fn hash<R: Send + 'static>(
+        &self,
+        number: u32,
+        filled: Blank,
+        hash: impl FnOnce(&[u8]) -> R + Send + 'static,
+    ) -> Result<(Block, R), ReadError> {
+        if number != self.flight.run.first {
+            return self.cache.hash(filled, hash).await;
+        }
+        let result = hash(filled.bytes());
+        Ok((filled.share(), result))
+    }
+
+    /// Shows a block. After the first one, those who waited for it go before the next one.
+    async fn show(&self, number: u32, block: Block) {
+        self.flight.show(block);
+        if number == self.flight.run.first {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Nobody knows the values of the blocks: they are computed here, and all blocks together are proven at the end. Who takes a block before
     /// that is a reader of the whole, which gives its last bytes away only after that end.
-    async fn build(&self, berth: Berth) -> Result<Ending, ReadError> {
+    async fn build(&self, mut intake: Intake) -> Result<Ending, ReadError> {
         let source = &self.flight.source;
-        let mut intake = self.read(berth).await?;
         let mut builder = ManifestBuilder::new(source.length);
         let mut hoard = self.keeps.then(|| self.cache.index().hoard());
         if hoard.is_some() {
@@ -92,10 +129,10 @@ impl Pilot {
                 builder.push(bytes);
                 builder
             };
-            let (block, pushed) = self.cache.hash(filled, built).await?;
+            let (block, pushed) = self.hash(number, filled, built).await?;
             builder = pushed;
             self.put_by(&mut hoard, number, &block);
-            self.flight.show(block);
+            self.show(number, block).await;
         }
         intake.end().await?;
         let manifest = builder.finish().filter(|manifest| manifest.fingerprint() == source.fingerprint);
@@ -133,7 +170,7 @@ impl Pilot {
                     self.flight.moved.notified().await;
                 }
                 // A manifest is worth finishing: a range that came too early will come again.
-                None => return matches!(self.flight.proof, Proof::Building),
+                None => return matches!(self.flight.proof.get(), Some(Proof::Building)),
             }
         }
     }

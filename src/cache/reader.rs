@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::Stream;
 use futures_util::stream::try_unfold;
+use futures_util::{FutureExt, Stream};
 
 use super::flight::{Ending, Flight, Follower, Proof, Sight, Watcher};
 use super::flights::Joined;
@@ -64,7 +64,7 @@ impl Reader {
             return Ok(());
         };
         let Some(mut follower) = self.follow(missing).await? else { return Ok(()) };
-        if matches!(follower.flight().proof, Proof::Building) && !self.is_whole() {
+        if !self.is_whole() && follower.flight().is_building().await {
             return self.await_manifest(follower).await;
         }
         match follower.opening().await {
@@ -130,7 +130,7 @@ impl Reader {
                 return Ok(block);
             }
             let Some(mut follower) = self.follow(needed).await? else { continue };
-            let is_building = matches!(follower.flight().proof, Proof::Building);
+            let is_building = follower.flight().is_building().await;
             if is_building && !self.is_whole() {
                 self.await_manifest(follower).await?;
                 continue;
@@ -152,18 +152,35 @@ impl Reader {
         if let Some(follower) = self.following.take().filter(|one| one.flight().run.contains(needed.first)) {
             return Ok(Some(follower));
         }
-        if self.manifest.is_none() {
-            self.manifest = self.cache.manifest(&self.source).await;
-        }
-        let proof = self.manifest.clone().map_or(Proof::Building, Proof::Manifest);
-        match self.cache.flights().join(&self.source, needed, &proof, self.cache.index()) {
-            Joined::Kept => Ok(None),
+        match self.join(needed).await {
+            Joined::Kept | Joined::Unproven => Ok(None),
             Joined::Running(follower) => {
                 self.collapsed = true;
                 Ok(Some(follower))
             }
             Joined::New(follower) => self.take_off(follower.flight()).map(|()| Some(follower)),
         }
+    }
+
+    /// Joins or enters a flight, before the manifest is known where it may: the store is then asked while the catalog is.
+    async fn join(&mut self, needed: Run) -> Joined {
+        let (source, index) = (Arc::clone(&self.source), self.cache.index());
+        let join = |proof: Option<&Proof>| self.cache.flights().join(&source, needed, proof, index);
+        if self.manifest.is_none() {
+            // This begins to look it up, unless it is at hand.
+            let at_hand = self.cache.manifest(&source).now_or_never();
+            if at_hand.is_none() && Run::all(source.length) == Some(needed) {
+                match join(None) {
+                    Joined::Unproven => {}
+                    joined => return joined,
+                }
+            }
+            self.manifest = match at_hand {
+                Some(manifest) => manifest,
+                None => self.cache.manifest(&source).await,
+            };
+        }
+        join(Some(&self.manifest.clone().map_or(Proof::Building, Proof::Manifest)))
     }
 
     /// Memory is taken before the store is asked for anything.
