@@ -9,6 +9,8 @@ use futures_util::future::{BoxFuture, FutureExt, join_all};
 use futures_util::stream::{self, StreamExt};
 use tokio::sync::Semaphore;
 
+use super::flight::{Ending, Proof};
+use super::flights::Joined;
 use super::{
     BLOCK, Blank, Block, BlockKey, Cache, CacheSettings, Came, Claim, Found, Ledger, Manifest, ManifestBuilder,
     ReadError, Source,
@@ -135,11 +137,18 @@ fn settings(memory: u64, in_flight: u64) -> CacheSettings {
     }
 }
 
+async fn catalog() -> Catalog {
+    Catalog::open(&CatalogSettings::new("sqlite::memory:".to_owned()), Clock::system()).await.unwrap()
+}
+
 impl Scene {
     /// A store that gives nothing yet, and an empty cache before it.
     async fn new(content: Vec<u8>, settings: CacheSettings) -> Self {
-        let catalog = CatalogSettings::new("sqlite::memory:".to_owned());
-        let catalog = Catalog::open(&catalog, Clock::system()).await.unwrap();
+        Self::over(&catalog().await, content, settings)
+    }
+
+    /// The same over a catalog that may know something.
+    fn over(catalog: &Catalog, content: Vec<u8>, settings: CacheSettings) -> Self {
         let wrong = Arc::new(AtomicUsize::new(0));
         let told = Arc::clone(&wrong);
         let on_wrong = Box::new(move |_: &Source| {
@@ -148,7 +157,7 @@ impl Scene {
         let cache = Cache::new(
             settings,
             Arena::start(settings.memory + settings.in_flight).ok(),
-            catalog,
+            catalog.clone(),
             Arc::new(Metrics::new()),
             on_wrong,
         );
@@ -423,6 +432,50 @@ async fn without_a_manifest_the_last_block_waits_for_the_proof_of_all() {
             assert!(scene.cache.manifest(&scene.source).await.is_some(), "the manifest is kept");
         }
     }
+}
+
+#[tokio::test]
+async fn what_only_the_catalog_proves_is_read_once_and_block_by_block() {
+    for wrong in [Some(4 * BLOCK), None] {
+        let (catalog, content) = (catalog().await, content(5, 7));
+        let before = Scene::over(&catalog, content.clone(), settings(64 * MIB, 16 * MIB));
+        before.cache.keep_manifest(Arc::new(before.manifest())).await;
+        catalog.flush().await.unwrap();
+        let scene = Scene::over(&catalog, content, settings(64 * MIB, 16 * MIB));
+        scene.store.open();
+        if let Some(at) = wrong {
+            scene.store.content.lock().unwrap()[at] ^= 1;
+        }
+        let wholes = join_all((0..3).map(|_| scene.read(scene.whole())));
+        let (wholes, (part, part_ended)) = tokio::join!(wholes, scene.read(scene.span(BLOCK, 2 * BLOCK)));
+        assert_eq!(part_ended, Ok(()), "the manifest proves the part without the rest");
+        assert!(part == scene.content[BLOCK..=2 * BLOCK]);
+        for (got, ended) in wholes {
+            assert_eq!(ended.err(), wrong.map(|_| ReadError::WrongBytes));
+            assert!(got == scene.content[..wrong.unwrap_or(scene.content.len())]);
+        }
+        assert_eq!(scene.found(), if wrong.is_some() { Found::Some } else { Found::All });
+        assert_eq!(scene.store.reads(), 1);
+    }
+}
+
+#[tokio::test]
+async fn while_the_catalog_is_asked_the_store_is_too_and_no_byte_is_shown() {
+    let scene = Scene::new(content(5, 7), settings(64 * MIB, 16 * MIB)).await;
+    scene.store.open();
+    let run = super::source::Run::all(scene.source.length).unwrap();
+    let join = |proof: Option<&Proof>| scene.cache.flights().join(&scene.source, run, proof, scene.cache.index());
+    let Joined::New(follower) = join(None) else { panic!("nobody reads it yet") };
+    assert!(follower.flight().is_building().now_or_never().is_none(), "nobody knows");
+    let manifest = Proof::Manifest(Arc::new(scene.manifest()));
+    for proof in [None, Some(&Proof::Building), Some(&manifest)] {
+        assert!(matches!(join(proof), Joined::Running(_)), "one read stands for all");
+    }
+    follower.flight().end(Ending::Abandoned);
+    assert!(follower.flight().is_building().await, "who waited for the proof hears of the end");
+    scene.cache.flights().land(follower.flight());
+    scene.expect(scene.span(0, 5)).await;
+    assert!(matches!(join(None), Joined::Kept));
 }
 
 #[tokio::test]
