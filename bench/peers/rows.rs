@@ -145,7 +145,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
             row("memory under all of it, less 32 KiB for each open connection", Bytes, &[Value(CEILING as f64)]),
             row("the same, with them", Bytes, &[]),
             row("lines that the access log lost in all of it", Count, &[]),
-            row("records of fetches that the catalog did not take", Count, &[]),
+            row("records that the catalog did not take", Count, &[]),
         ],
     },
 ];
