@@ -64,7 +64,10 @@ async fn a_stalled_reader_gets_what_it_was_sent_though_its_blocks_were_freed_and
         }
     }
     let sent = stage.counted(LANE).await;
-    assert!(sent >= stalled.len() as u64 * 2 * BLOCK as u64, "they were sent {sent} bytes: do net.ipv4.tcp_wmem and net.core.rmem_max allow half a megabyte?");
+    assert!(
+        sent >= stalled.len() as u64 * 2 * BLOCK as u64,
+        "they were sent {sent} bytes: do net.ipv4.tcp_wmem and net.core.rmem_max allow half a megabyte?"
+    );
     evict_with_others(&stage, 5 * MIB, 12).await;
     stage.store.forget_reads();
     for (_, bytes, link) in stalled.iter().step_by(4) {
