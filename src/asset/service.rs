@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::{HeaderMap, Response};
+use ::http::{HeaderMap, HeaderValue, Response};
 use futures_util::future::join;
 use tokio_util::sync::CancellationToken;
 
@@ -193,28 +193,22 @@ async fn open(
     reply: &mut Reply<'_>,
     known: &KnownObjects,
 ) -> Result<Response<AssetBody>, AssetError> {
-    // At once, for neither needs the other.
     let digest = located.digest(known);
+    let mut told = |content: &Content<'_>, (digest, opened): (Option<HeaderValue>, Result<Opened, AssetError>)| {
+        reply.digest(digest);
+        Ok(reply.content(content, opened?))
+    };
+    // The digest is looked up and the bytes are opened at once, for neither needs the other.
     match decision {
-        Decision::Part(span) => {
-            let (digest, answer) = join(digest, opener.part(span)).await;
-            reply.digest(digest);
-            Ok(reply.content(&Content::Part(span), answer?))
-        }
+        Decision::Part(span) => told(&Content::Part(span), join(digest, opener.part(span)).await),
         Decision::Parts(spans) => {
             let grant = permit.grant();
             let boundary = grant.fingerprint.half();
             let frame =
                 Multipart::new(&spans, located.length, &grant.media_type, &boundary).map_err(|_| impossible())?;
-            let (digest, answer) = join(digest, Box::pin(opener.parts(&frame))).await;
-            reply.digest(digest);
-            Ok(reply.content(&Content::Parts(&frame), answer?))
+            told(&Content::Parts(&frame), join(digest, Box::pin(opener.parts(&frame))).await)
         }
-        _ => {
-            let (digest, answer) = join(digest, opener.whole(located)).await;
-            reply.digest(digest);
-            Ok(reply.content(&Content::Whole, answer?))
-        }
+        _ => told(&Content::Whole, join(digest, opener.whole(located)).await),
     }
 }
 

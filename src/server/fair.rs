@@ -14,20 +14,20 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 pub(super) struct Fair<I> {
     io: I,
     /// In bytes.
-    budget: u64,
+    budget: usize,
     /// Written since the connection last let others go first, in bytes.
-    spent: u64,
+    spent: usize,
 }
 
 impl<I> Fair<I> {
     /// Lets others go first after each `budget` bytes.
-    pub(super) const fn new(io: I, budget: u64) -> Self {
-        Self { io, budget, spent: 0 }
+    pub(super) fn new(io: I, budget: u64) -> Self {
+        Self { io, budget: usize::try_from(budget).unwrap_or(usize::MAX), spent: 0 }
     }
 
     /// How much may still be written before others go first, in bytes.
-    fn left(&self) -> usize {
-        usize::try_from(self.budget.saturating_sub(self.spent)).unwrap_or(usize::MAX)
+    const fn left(&self) -> usize {
+        self.budget.saturating_sub(self.spent)
     }
 
     /// Whether others go first now. The task is woken at once, and so runs again after those that wait.
@@ -43,7 +43,7 @@ impl<I> Fair<I> {
     /// Whoever has to wait for its socket anyway has let others go first.
     fn note(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {
-            Poll::Ready(Ok(bytes)) => self.spent = self.spent.saturating_add(bytes as u64),
+            Poll::Ready(Ok(bytes)) => self.spent = self.spent.saturating_add(bytes),
             Poll::Pending => self.spent = 0,
             Poll::Ready(Err(_)) => {}
         }
@@ -85,7 +85,7 @@ impl<I: Write + Unpin> Write for Fair<I> {
             return Poll::Pending;
         }
         let mut fitting = [IoSlice::new(&[]); SLICES];
-        let count = fit(slices, self.left(), whole(self.budget), &mut fitting);
+        let count = fit(slices, self.left(), self.budget, &mut fitting);
         let written = Pin::new(&mut self.io).poll_write_vectored(context, fitting.get(..count).unwrap_or_default());
         self.note(written)
     }
@@ -103,20 +103,15 @@ impl<I: Write + Unpin> Write for Fair<I> {
     }
 }
 
-/// What one call may take of one piece, in bytes.
-fn whole(budget: u64) -> usize {
-    usize::try_from(budget).unwrap_or(usize::MAX)
-}
-
 /// Puts the first of `slices` into `fitting`, until they take up `left` bytes; how many they are. The last one may take more, but no
-/// piece more than `whole`.
-fn fit<'a>(slices: &'a [IoSlice<'_>], mut left: usize, whole: usize, fitting: &mut [IoSlice<'a>; SLICES]) -> usize {
+/// piece more than `most`.
+fn fit<'a>(slices: &'a [IoSlice<'_>], mut left: usize, most: usize, fitting: &mut [IoSlice<'a>; SLICES]) -> usize {
     let mut count = 0;
     for (place, slice) in fitting.iter_mut().zip(slices) {
         if left == 0 {
             break;
         }
-        let part = slice.get(..whole).unwrap_or(slice);
+        let part = slice.get(..most).unwrap_or(slice);
         left = left.saturating_sub(part.len());
         *place = IoSlice::new(part);
         count += 1;
