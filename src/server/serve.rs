@@ -137,6 +137,9 @@ pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 const SLACK: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
+mod over_tls;
+
+#[cfg(test)]
 mod tests {
     use std::convert::Infallible;
     use std::pin::Pin;
