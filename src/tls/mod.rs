@@ -7,16 +7,24 @@
 //! Imports `value`.
 
 mod certificate;
+mod certificates;
 mod chain;
 mod fault;
 mod names;
+mod pem;
+mod resolver;
 mod roots;
+mod server;
 
 pub use certificate::{CertificateFacts, KeyKind, NotACertificate};
+pub use certificates::Certificates;
 pub use chain::{ChainReport, examine};
 pub use fault::ChainFault;
 pub use names::covers;
+pub use pem::{BadPair, BadPem, Certificate, certificates_from_pem, key_from_pem};
+pub use resolver::Resolver;
 pub use roots::Roots;
+pub use server::{Offer, TlsError, server_config};
 
 #[cfg(test)]
 #[path = "../../tests/it/kit/pki.rs"]
