@@ -22,6 +22,12 @@ pub struct LimitSettings {
     pub header_timeout: Duration,
     /// How long running downloads may go on after a stop was asked for. Default 30 s.
     pub drain: Duration,
+    /// How long requests are still taken after readiness has said no, so that balancers can see it first. Default 0 s.
+    pub drain_grace: Duration,
+    /// How many requests a client network (/24 of IPv4, /48 of IPv6) may send in a second; 0 is no limit. Default 5,000.
+    pub requests_per_second: u32,
+    /// How many requests a client key may send to the control API in a second; 0 is no limit. Default 5,000.
+    pub control_requests_per_second: u32,
     /// How many bytes a connection writes in a row before others go first. Default 256 KiB.
     pub write_budget: u64,
 }
@@ -93,6 +99,9 @@ pub(super) fn limits(mut section: Section<'_>) -> LimitSettings {
         max_connections: section.read("max_connections", count(1..=1_000_000)).unwrap_or(10_000),
         header_timeout: section.read("header_timeout", duration(SECOND..=HOUR)).unwrap_or(30 * SECOND),
         drain: section.read("drain", duration(Duration::ZERO..=HOUR)).unwrap_or(30 * SECOND),
+        drain_grace: section.read("drain_grace", duration(Duration::ZERO..=HOUR)).unwrap_or(Duration::ZERO),
+        requests_per_second: section.read("requests_per_second", count(0..=MILLION)).unwrap_or(5_000),
+        control_requests_per_second: section.read("control_requests_per_second", count(0..=MILLION)).unwrap_or(5_000),
         write_budget: section.read("write_budget", size(64 * KIB..=1024 * MIB)).unwrap_or(256 * KIB),
     };
     section.end();
@@ -103,6 +112,8 @@ const fn minutes(n: u64) -> Duration {
     Duration::from_secs(n * 60)
 }
 
+/// The most that a rate can be.
+const MILLION: u32 = 1_000_000;
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = minutes(60);
 const DAY: Duration = minutes(24 * 60);

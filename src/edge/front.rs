@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use ::http::{HeaderValue, Request, Response, StatusCode};
@@ -14,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 use super::Hosts;
 use super::account::{Account, AccountedBody, SERVED};
 use super::gate::{check_framing, check_host, check_method, told_of};
-use crate::asset::{AssetBody, AssetRequest, Assets, NOT_FOUND, Story};
+use crate::asset::{AssetBody, AssetRequest, Assets, NOT_FOUND, OVERLOADED, Story};
 use crate::catalog::Catalog;
 use crate::fetcher::{ClientAddr, PeerAddr, client_address};
 use crate::http::{Problem, ProblemKind, Retrieval};
 use crate::link::LinkPath;
+use crate::server::NetworkRates;
 use crate::telemetry::{AccessLog, Metrics};
 use crate::value::{Clock, Live};
 
@@ -34,6 +36,8 @@ pub struct EdgeParts {
     pub hosts: Live<Hosts>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Live<Vec<IpNet>>,
+    /// How many requests each client network may send.
+    pub rates: Arc<NetworkRates>,
     /// Where each request is written down.
     pub access_log: AccessLog,
     /// Where fetches of our links are kept.
@@ -84,6 +88,14 @@ impl Edge {
         client_address(PeerAddr::new(peer), forwarded, &self.0.trusted_proxies.get())
     }
 
+    fn check_rate(&self, client: ClientAddr) -> Result<(), Problem> {
+        if self.0.rates.admit(client.ip()) {
+            return Ok(());
+        }
+        self.0.metrics.overload_refusal(RATE);
+        Err(OVERLOADED.because("Your network sends too many requests. Try again in a second.").with_retry_after(REFILL))
+    }
+
     async fn answer<B>(
         &self,
         request: &Request<B>,
@@ -91,6 +103,7 @@ impl Edge {
         cut: &CancellationToken,
         story: &mut Story,
     ) -> Result<Answer, Problem> {
+        self.check_rate(client)?;
         let headers = request.headers();
         check_host(request.uri(), headers, &self.0.hosts.get())?;
         let path = request.uri().path();
@@ -132,6 +145,10 @@ fn told(problem: Problem) -> Answer {
     (response, outcome)
 }
 
+/// What metrics call the limit on requests; the setting is `limits.requests_per_second`.
+const RATE: &str = "requests-per-second";
+/// How long it takes until half of a bucket is there again.
+const REFILL: Duration = Duration::from_secs(1);
 const ROBOTS_PATH: &str = "/robots.txt";
 const ROBOTS: &[u8] = b"User-agent: *\nAllow: /\n";
 const FORWARDED_FOR: &str = "x-forwarded-for";

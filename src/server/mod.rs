@@ -10,10 +10,12 @@ mod fair;
 mod head_clock;
 mod lane;
 mod listener;
+mod rate;
 mod serve;
 
 pub use connection::Ending;
 pub use drain::{Drain, DrainReport};
 pub use hyper_util::service::TowerToHyperService;
 pub use listener::Listener;
+pub use rate::{Bucket, Network, NetworkRates};
 pub use serve::{ConnectionLimits, PeerInfo, serve};

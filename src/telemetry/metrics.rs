@@ -72,7 +72,7 @@ impl Metrics {
             flights: book.counters("flights", "Reads of missing blocks from a store, by ending", "ending"),
             overload_refusals: book.counters(
                 "overload_refusals",
-                "Requests refused for lack of memory, by the limit that was reached",
+                "Requests refused because a limit was reached, by that limit",
                 "limit",
             ),
             verdicts: book.enter("fetcher_verdicts", "Judgements of requests by a fetcher profile"),
