@@ -62,9 +62,9 @@ pub(super) fn files(tls: Option<&TlsSettings>, control: &[CertificateFiles]) -> 
 fn each(place: &str, certificates: &[CertificateFiles], faults: &mut Vec<Fault>) -> Certificates {
     let loaded = certificates.iter().enumerate().filter_map(|(at, files)| {
         let mut fault = |part: &str, problem: String| faults.push(Fault::new(format!("{place}[{at}].{part}"), problem));
-        let chain = named(&files.chain, read_bytes(&files.chain), |pem| certificates_from_pem(pem));
+        let chain = named(&files.chain, read_bytes(&files.chain), certificates_from_pem);
         let pem = read_private(&files.key, || absent(&files.key)).map(String::into_bytes);
-        let key = named(&files.key, pem, |pem| key_from_pem(pem));
+        let key = named(&files.key, pem, key_from_pem);
         let chain = chain.map_err(|problem| fault("chain", problem)).ok();
         let key = key.map_err(|problem| fault("key", problem)).ok();
         let pair = Certificate::pair(chain?, &key?);

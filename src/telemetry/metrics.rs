@@ -34,6 +34,8 @@ pub struct Metrics {
     origin_bytes: Series,
     connection_endings: Series,
     connection_waits: Series,
+    connection_refusals: Series,
+    handshakes: Series,
     accept_errors: Series,
     zero_copy_bytes: Series,
     lookups: Counters<1>,
@@ -88,6 +90,8 @@ impl Metrics {
             connection_endings: book.enter("connection_endings", "Connections that ended, by how"),
             connection_waits: book
                 .enter("connection_waits", "Times a listener stopped accepting at its connection limit"),
+            connection_refusals: book.enter("connection_refusals", "Connections that were closed at once, by the limit"),
+            handshakes: book.enter("tls_handshakes", "TLS handshakes, by whether they were full or resumed"),
             accept_errors: book.enter("accept_errors", "Connections that could not be accepted"),
             zero_copy_bytes: book.enter("zero_copy_bytes", "Bytes sent from block memory without a copy"),
             connections: book.enter("connections", "Open connections"),
@@ -260,6 +264,8 @@ impl Metrics {
             waits: self.connection_waits.get_or_create_owned(&labels),
             accept_errors: self.accept_errors.get_or_create_owned(&labels),
             zero_copy_bytes: self.zero_copy_bytes.get_or_create_owned(&labels),
+            refusals: Counters::new(self.connection_refusals.clone(), labels.clone(), ["limit"]),
+            handshakes: Counters::new(self.handshakes.clone(), labels.clone(), ["kind"]),
             endings: Counters::new(self.connection_endings.clone(), labels, ["ending"]),
         }
     }
@@ -299,9 +305,7 @@ mod tests {
         metrics.mint("minted");
         metrics.reload("kept-old");
         metrics.acme_event("issued");
-        let days = |name: &str, days| (["public".to_owned(), name.to_owned(), "ecdsa".to_owned()], days);
-        metrics.certificate_days([days("old.example", 7), days("a.example", 7)]);
-        metrics.certificate_days([days("a.example", -1)]);
+        metrics.certificate_days([(["public", "a.example", "ecdsa"].map(str::to_owned), -1)]);
         metrics.body_bytes(123_456);
         metrics.verification_failure();
         metrics.fetch_records_dropped(3);
@@ -325,6 +329,8 @@ mod tests {
         public.opened();
         public.closed("bad-head");
         public.waited();
+        public.refused("per-network");
+        public.handshake("resumed");
         public.accept_failed();
         let page = metrics.encode();
         for line in [
@@ -355,11 +361,24 @@ mod tests {
             "hallpass_connections{listener=\"public\"} 1",
             "hallpass_connection_endings_total{listener=\"public\",ending=\"bad-head\"} 1",
             "hallpass_connection_waits_total{listener=\"public\"} 1",
+            "hallpass_connection_refusals_total{listener=\"public\",limit=\"per-network\"} 1",
+            "hallpass_tls_handshakes_total{listener=\"public\",kind=\"resumed\"} 1",
             "hallpass_accept_errors_total{listener=\"public\"} 1",
             "# EOF",
         ] {
             assert!(page.lines().any(|found| found == line), "{line} is missing in\n{page}");
         }
+    }
+
+    #[test]
+    fn a_certificate_that_is_gone_has_no_series() {
+        let metrics = Metrics::new();
+        let days = |name: &str, days| (["public", name, "rsa"].map(str::to_owned), days);
+        metrics.certificate_days([days("a.example", 7), days("b.example", 8)]);
+        metrics.certificate_days([days("b.example", 6)]);
+        let page = metrics.encode();
+        let found: Vec<_> = page.lines().filter(|line| line.starts_with("hallpass_certificate_days{")).collect();
+        assert_eq!(found, ["hallpass_certificate_days{listener=\"public\",name=\"b.example\",key=\"rsa\"} 6"]);
     }
 
     #[test]

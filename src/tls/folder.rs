@@ -89,7 +89,9 @@ impl CertCache for Folder {
 
     async fn load_cert(&self, domains: &[String], directory: &str) -> io::Result<Option<Vec<u8>>> {
         let found = self.load(file_name("certificate", domains, directory)).await?;
-        found.iter().for_each(|pem| self.learn(pem));
+        if let Some(pem) = &found {
+            self.learn(pem);
+        }
         Ok(found)
     }
 

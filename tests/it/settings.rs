@@ -110,7 +110,7 @@ fn what_is_not_written_has_the_designs_defaults() {
     );
     assert_eq!((settings.mint.object_max, settings.mint.first_reads), (2 << 30, 8));
     assert_eq!(settings.limits.body_max, Duration::from_secs(600));
-    assert_eq!(settings.limits.write_budget, 256 << 10);
+    assert_eq!(settings.limits.connections.write_budget, 256 << 10);
     assert_eq!((settings.catalog.link_days, settings.catalog.fetch_days), (30, 90));
     assert_eq!((settings.log.access, settings.log.format), (AccessLog::Stdout, LogFormat::Text));
     assert_eq!(settings.origin, hallpass::origin::RetryPolicy::default());
