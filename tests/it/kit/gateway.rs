@@ -44,6 +44,8 @@ pub struct Place {
     pub profiles: Profiles,
     /// Further members of the setting `listen`, each after a comma.
     pub listen: &'static str,
+    /// A further line before the first section, such as `control.certificates = []`.
+    pub control: &'static str,
     /// Further settings, after those that every test has.
     pub settings: String,
 }
@@ -61,6 +63,7 @@ impl Place {
             clock: Clock::system(),
             profiles: Profiles::from([(meta.name.clone(), meta)]),
             listen: "",
+            control: "",
             settings: String::new(),
         }
     }
@@ -79,6 +82,7 @@ impl Place {
         let [public, control, ops] = sockets.each_ref().map(|socket| socket.local_addr().unwrap());
         let hash = |key: &ClientKey| HEXLOWER.encode(key.hash().expose());
         let (key, admin, listen, more) = (hash(&self.key), hash(&self.admin), self.listen, &self.settings);
+        let control_more = self.control;
         let text = format!(
             r#"
             public_origin = "{ORIGIN}"
@@ -87,6 +91,7 @@ impl Place {
                 {{ name = "billing", key_blake3 = "{key}", stores = ["media"] }},
                 {{ name = "root", key_blake3 = "{admin}", stores = ["media"], actions = ["admin"] }},
             ]
+            {control_more}
             [stores.media]
             kind = "local"
             root = "media"

@@ -7,16 +7,21 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// One connection.
 pub struct Wire {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     /// Bytes that came and belong to no answer yet.
     ahead: Vec<u8>,
 }
+
+/// What bytes travel on: a socket, or TLS over one.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// One whole answer.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,7 +64,7 @@ pub enum End {
 
 impl Wire {
     pub async fn connect(address: SocketAddr) -> Self {
-        Self { stream: TcpStream::connect(address).await.unwrap(), ahead: Vec::new() }
+        Self::over(TcpStream::connect(address).await.unwrap())
     }
 
     /// A connection that takes little at a time, so that what it does not read stays with the sender.
@@ -71,7 +76,12 @@ impl Wire {
     pub async fn connect_with_buffer(address: SocketAddr, bytes: u32) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(bytes).unwrap();
-        Self { stream: socket.connect(address).await.unwrap(), ahead: Vec::new() }
+        Self::over(socket.connect(address).await.unwrap())
+    }
+
+    /// Speaks over what is connected already.
+    pub fn over(stream: impl Stream + 'static) -> Self {
+        Self { stream: Box::new(stream), ahead: Vec::new() }
     }
 
     /// Sends these bytes. That the other end closes meanwhile is no failure: it may have answered already.
