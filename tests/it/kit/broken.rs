@@ -321,6 +321,10 @@ impl Site {
             (Ok(first), last) => (first, last.map_or(length - 1, |last| last.min(length - 1))),
             (Err(_), Err(_)) => panic!("no range: {range}"),
         };
+        if first > last {
+            fields.push(("Content-Range", format!("bytes */{length}")));
+            return Reply { status: "416 Range Not Satisfiable", fields, body: Vec::new() };
+        }
         let (mut said, mut from) = (first, first);
         match self.fault {
             Fault::RangeOfOtherBytes if !range.contains("=-") => from += 1,
