@@ -3,6 +3,7 @@
 pub mod broken;
 pub mod chaos;
 pub mod gateway;
+pub mod h2_raw;
 pub mod moto;
 pub mod pki;
 pub mod scripted;
