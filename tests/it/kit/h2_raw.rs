@@ -63,10 +63,8 @@ impl RawH2 {
     /// Begins with the preface and these settings, and waits for nothing.
     pub async fn open(stream: impl Duplex + 'static, settings: &[(u16, u32)]) -> Self {
         let mut raw = Self::bare(stream);
-        let payload: Vec<u8> = settings
-            .iter()
-            .flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat())
-            .collect();
+        let payload: Vec<u8> =
+            settings.iter().flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat()).collect();
         raw.send([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(SETTINGS, 0, 0, &payload)].concat()).await;
         raw
     }

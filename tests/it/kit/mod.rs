@@ -7,6 +7,7 @@ pub mod h2_raw;
 pub mod moto;
 pub mod pki;
 pub mod scripted;
+pub mod secure;
 pub mod wire;
 
 use bytes::Bytes;

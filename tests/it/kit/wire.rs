@@ -151,6 +151,17 @@ impl Wire {
         self.end().await != End::Silent
     }
 
+    /// Whether the other end has closed already; what came before is kept.
+    pub async fn has_ended(&mut self) -> bool {
+        loop {
+            match timeout(Duration::from_millis(1), self.stream.read_buf(&mut self.ahead)).await {
+                Ok(Ok(0) | Err(_)) => return true,
+                Ok(Ok(_)) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
     /// Reads until there are `wanted` bytes ahead.
     async fn fill(&mut self, wanted: usize) -> Result<(), End> {
         while self.ahead.len() < wanted {
