@@ -1,6 +1,9 @@
 //! Servers with nothing wrong about them: one by hand, and Hallpass itself.
 
+use serde_json::json;
+
 use crate::kit::broken::Fault;
+use crate::kit::gateway::{HOST, Place};
 
 use super::{Clinic, doctor, photo, photo_of, video};
 
@@ -31,4 +34,32 @@ async fn the_table_for_people_says_what_the_json_says() {
         assert!(told.stdout.contains(&finding.check), "{} is missing in\n{}", finding.check, told.stdout);
     }
     assert!(told.stdout.contains("image/jpeg"), "{}", told.stdout);
+}
+
+/// Our own media, over TLS, with the defaults: no failure, and nothing to warn of but that the test's gateway is on this machine.
+#[tokio::test]
+async fn hallpass_itself_has_nothing_wrong() {
+    let clinic = Clinic::open();
+    let (chain, key) = clinic.pki.leaf(&[HOST, "localhost"]).issue().write(clinic.dir.path(), "media");
+    let tls = format!(
+        "[tls]\nroots = \"{}\"\ncertificates = [{{ chain = \"{}\", key = \"{}\" }}]",
+        clinic.root.display(),
+        chain.display(),
+        key.display()
+    );
+    let gate = Box::pin(Place { settings: tls, listen: ", hosts = [\"*\"]", ..Place::new() }.start()).await;
+    let port = gate.addresses.public.port();
+    for (file, header) in
+        [("winter-sale.jpg", "image"), ("receipt.png", "image"), ("tour.mp4", "video"), ("price-list.pdf", "document")]
+    {
+        gate.place.put(file, &super::file(&format!("src/cli/demo_media/{file}")));
+        let link = gate.mint(json!({ "key": file, "header": header })).await;
+        let url = format!("https://localhost:{port}{}", link.path);
+        let root = clinic.root.to_str().unwrap();
+        for more in [&[][..], &["--header", header]] {
+            let usual = ["--json", "--allow-private", "--roots", root];
+            let told = doctor(clinic.dir.path(), &url, &[&usual[..], more].concat()).await;
+            told.is_well_but_for(&["address"]);
+        }
+    }
 }
