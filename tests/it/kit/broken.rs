@@ -356,3 +356,90 @@ async fn silence(mut stream: impl AsyncRead + Unpin) -> Option<()> {
 }
 
 const MODIFIED: &str = "Sat, 01 Nov 2025 08:00:00 GMT";
+
+#[cfg(test)]
+mod tests {
+    use super::super::pki::Pki;
+    use super::super::secure::{Trust, connect_from};
+    use super::super::wire::{Answer, Wire};
+    use super::*;
+
+    const BYTES: &[u8] = b"0123456789";
+
+    struct Asked {
+        pki: Pki,
+        server: Broken,
+    }
+
+    impl Asked {
+        async fn start(fault: Fault) -> Self {
+            let pki = Pki::new();
+            let media = Media { path: "/a.jpg", kind: "image/jpeg", bytes: BYTES.to_vec() };
+            let server = Broken::start(&pki.leaf(&["localhost"]).issue(), media, fault).await;
+            Self { pki, server }
+        }
+
+        async fn ask(&self, method: &str, path: &str, line: &str) -> Answer {
+            let stream = connect_from([127, 0, 0, 1], ([127, 0, 0, 1], self.server.port).into()).await;
+            let stream = Trust::in_root_of(&self.pki).connect(stream, "localhost", &["http/1.1"]).await.unwrap();
+            let mut wire = Wire::over(stream);
+            wire.send(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{line}\r\n")).await;
+            wire.try_answer(method == "HEAD").await.unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_fault_it_is_a_good_server() {
+        let asked = Asked::start(Fault::Nothing).await;
+        let whole = asked.ask("GET", "/a.jpg", "").await;
+        assert_eq!(
+            (whole.status, whole.body.as_slice(), whole.field("content-type")),
+            (200, BYTES, Some("image/jpeg"))
+        );
+        assert_eq!(asked.ask("HEAD", "/a.jpg", "").await.block(), whole.block());
+        let etag = format!("If-None-Match: {}\r\n", whole.field("etag").unwrap());
+        for (line, status, body, range) in [
+            ("Range: bytes=0-524288\r\n", 206, BYTES, Some("bytes 0-9/10")),
+            ("Range: bytes=2-4\r\n", 206, b"234", Some("bytes 2-4/10")),
+            ("Range: bytes=7-\r\n", 206, b"789", Some("bytes 7-9/10")),
+            ("Range: bytes=-3\r\n", 206, b"789", Some("bytes 7-9/10")),
+            ("Range: bytes=10-\r\n", 416, b"", Some("bytes */10")),
+            (&etag, 304, b"", None),
+            ("If-None-Match: \"other\"\r\n", 200, BYTES, None),
+        ] {
+            let answer = asked.ask("GET", "/a.jpg", line).await;
+            assert_eq!((answer.status, answer.body.as_slice()), (status, body), "{line}");
+            assert_eq!(answer.field("content-range"), range, "{line}");
+        }
+        assert_eq!(asked.ask("GET", "/robots.txt", "").await.status, 200);
+        assert_eq!(asked.ask("GET", "/other", "").await.status, 404);
+        assert_eq!((asked.server.accepted(), asked.server.heads().len()), (11, 11));
+    }
+
+    #[tokio::test]
+    async fn each_fault_is_one_fault() {
+        let range = "Range: bytes=2-4\r\n";
+        for (fault, line, status, body, range) in [
+            (Fault::RangeOfOtherBytes, range, 206, &b"345"[..], Some("bytes 2-4/10")),
+            (Fault::RangeSaidWrongly, range, 206, b"234", Some("bytes 3-5/10")),
+            (Fault::SuffixOfOtherBytes, range, 206, b"234", Some("bytes 2-4/10")),
+            (Fault::SuffixOfOtherBytes, "Range: bytes=-3\r\n", 206, b"012", Some("bytes 7-9/10")),
+            (Fault::NoRanges, range, 200, BYTES, None),
+            (Fault::Declared("a/b"), "", 200, BYTES, None),
+        ] {
+            let answer = Asked::start(fault.clone()).await.ask("GET", "/a.jpg", line).await;
+            assert_eq!((answer.status, answer.body.as_slice()), (status, body), "{fault:?}");
+            assert_eq!(answer.field("content-range"), range, "{fault:?}");
+        }
+        let moved = Asked::start(Fault::Redirect("/elsewhere".to_owned())).await.ask("GET", "/a.jpg", "").await;
+        assert_eq!((moved.status, moved.field("location")), (302, Some("/elsewhere")));
+        let wall = Asked::start(Fault::Blocks("facebook")).await;
+        assert_eq!(wall.ask("GET", "/a.jpg", "User-Agent: facebookexternalhit/1.1\r\n").await.status, 403);
+        assert_eq!(wall.ask("GET", "/a.jpg", "User-Agent: curl\r\n").await.status, 200);
+        let chunked = Asked::start(Fault::Chunked).await.ask("HEAD", "/a.jpg", range).await;
+        assert_eq!(
+            (chunked.status, chunked.length(), chunked.field("transfer-encoding")),
+            (200, None, Some("chunked"))
+        );
+    }
+}
