@@ -165,7 +165,8 @@ impl RawH2 {
 }
 
 impl Frame {
-    /// The status, where the block begins with one, as every encoder's does.
+    /// The status, where the block begins with one, as every encoder's does. One that is not in the static table is told once on each
+    /// connection: from then on it is a number in a table that is not kept here.
     pub fn status(&self) -> Option<u16> {
         const INDEXED: [u16; 7] = [200, 204, 206, 304, 400, 404, 500];
         match self.payload.as_slice() {

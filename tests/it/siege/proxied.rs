@@ -120,7 +120,7 @@ async fn what_is_no_header_is_no_connection() {
         let shown = String::from_utf8_lossy(&header[..header.len().min(80)]).into_owned();
         assert_eq!(status(&fort, header, META).await, None, "{shown:?}");
     }
-    fort.refused("proxy-protocol", malformed.len() as u64).await;
+    fort.ended("bad-proxy-header", malformed.len() as u64).await;
     assert_eq!(status(&fort, &v1_from(META_V4), BROWSER).await, Some(200), "and the next one is served");
 }
 

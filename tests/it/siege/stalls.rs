@@ -3,7 +3,7 @@
 use crate::kit::gateway::{HOST, META, request};
 use crate::kit::h2_raw::{self, INITIAL_WINDOW, RawH2, get, stream};
 use crate::kit::secure::connect_narrow_from;
-use crate::kit::wire::Wire;
+use crate::kit::wire::{End, Wire};
 
 use super::{Fort, THERE};
 
@@ -38,6 +38,17 @@ async fn a_reader_that_takes_nothing_is_cut_off_and_its_body_has_no_end() {
     }
 }
 
+/// The kernel may hold megabytes that were written and not taken; they must not outlive the connection, or attackers pile them up.
+#[tokio::test]
+async fn what_a_stalled_reader_did_not_take_is_given_up_with_its_connection() {
+    let fort = Fort::plain(LIMITS).await;
+    let mut wire = stalled(&fort).await;
+    fort.ended("write-stalled", 1).await;
+    let broken = wire.try_answer(false).await.unwrap_err();
+    assert_eq!(broken.how, End::Reset, "the connection is closed in the ordinary way, so its bytes are still sent");
+    assert!(broken.answer.is_none_or(|answer| answer.body.len() < 100_000), "only what had arrived already");
+}
+
 #[tokio::test]
 async fn a_reader_that_takes_its_time_is_served() {
     let fort = Fort::plain(LIMITS).await;
@@ -47,11 +58,13 @@ async fn a_reader_that_takes_its_time_is_served() {
     let mut hasher = blake3::Hasher::new();
     for _ in 0..10 {
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-        let part = wire.body(left.min(300_000)).await.unwrap();
+        let part =
+            wire.body(left.min(300_000)).await.unwrap_or_else(|(part, how)| panic!("{how:?} after {}", part.len()));
         left -= part.len();
         hasher.update(&part);
     }
-    hasher.update(&wire.body(left).await.unwrap());
+    let rest = wire.body(left).await.unwrap_or_else(|(part, how)| panic!("{how:?} after {} of {left}", part.len()));
+    hasher.update(&rest);
     assert_eq!(hasher.finalize(), blake3::hash(&crate::kit::content(1, super::LARGE)));
     fort.ended("write-stalled", 0).await;
 }
