@@ -27,4 +27,4 @@ pub use roots::Roots;
     unreachable_pub,
     reason = "the tests' kit, of which the unit tests need a part"
 )]
-mod pki;
+pub(crate) mod pki;
