@@ -21,6 +21,7 @@ mod cache_memory;
 mod catalog;
 mod control;
 mod docs;
+mod examination;
 mod keys;
 mod life;
 mod origin;

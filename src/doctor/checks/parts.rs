@@ -8,7 +8,7 @@ use ::http::header::{CONTENT_RANGE, ETAG, LAST_MODIFIED};
 
 use super::super::exchange::{Answer, FRONT, TAIL};
 use super::super::facts::{Asked, Facts};
-use super::super::report::{Check, Finding, Verdict};
+use super::super::report::{Check, Finding};
 use super::exchange::{grouped, shown};
 
 /// The range that Meta tells servers to expect.
@@ -30,7 +30,7 @@ pub(super) fn range(facts: &Facts) -> Finding {
     Finding::failure(Check::Range, fault, MEND)
 }
 
-/// The last bytes. Nobody is known to need them for a delivery, so what is wrong with them is a warning.
+/// The last bytes. Meta is not known to ask for them, so a server that refuses is only warned of; one that sends others corrupts files.
 pub(super) fn suffix_range(facts: &Facts) -> Finding {
     let (content, part) = match answers(facts, &facts.suffix) {
         Ok(found) => found,
@@ -40,13 +40,12 @@ pub(super) fn suffix_range(facts: &Facts) -> Finding {
         return Finding::unknown(Check::SuffixRange, "not judged, since the whole was not read");
     };
     let asked = Span { first: length.saturating_sub(TAIL as u64), last: length.saturating_sub(1), of: length };
-    let fault = match compare(part, &asked, &content.body.tail) {
-        Part::Right(span) => return Finding::ok(Check::SuffixRange, format!("206 with {span}, and the right bytes")),
-        Part::Ignored => return ignored(Check::SuffixRange, "bytes=-65536"),
-        Part::Refused => format!("{} to `bytes=-65536`", part.said()),
-        Part::Wrong(fault) => fault,
-    };
-    Finding { verdict: Verdict::Warning, ..Finding::failure(Check::SuffixRange, fault, MEND) }
+    match compare(part, &asked, &content.body.tail) {
+        Part::Right(span) => Finding::ok(Check::SuffixRange, format!("206 with {span}, and the right bytes")),
+        Part::Ignored => ignored(Check::SuffixRange, "bytes=-65536"),
+        Part::Refused => Finding::warning(Check::SuffixRange, format!("{} to `bytes=-65536`", part.said()), MEND),
+        Part::Wrong(fault) => Finding::failure(Check::SuffixRange, fault, MEND),
+    }
 }
 
 /// Whether the server knows its own validators again.
@@ -173,6 +172,7 @@ const MEND: &str = "answer a range with exactly its bytes and their Content-Rang
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::report::Verdict;
     use super::super::sample::{answer, sound, with};
     use super::*;
 
@@ -213,12 +213,12 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_compared_with_a_milder_verdict() {
+    fn the_end_is_compared_and_need_not_be_served() {
         let whole = super::super::sample::content();
         let turned: Vec<u8> = whole.iter().rev().copied().collect();
         for (part, verdict) in [
             (part("bytes 0-999/1000", &whole), Verdict::Ok),
-            (part("bytes 0-999/1000", &turned), Verdict::Warning),
+            (part("bytes 0-999/1000", &turned), Verdict::Failure),
             (answer(200, &whole), Verdict::Warning),
             (answer(416, b""), Verdict::Warning),
         ] {

@@ -74,9 +74,10 @@ pub(super) fn address(facts: &Facts) -> Finding {
     let unfit: Vec<_> = facts.places.iter().filter_map(said).collect();
     match (unfit.is_empty(), facts.allow_private) {
         (true, _) => Finding::ok(Check::Address, "public"),
-        (false, true) => Finding::ok(
+        (false, true) => Finding::warning(
             Check::Address,
-            format!("{}, which --allow-private permits here; Meta cannot reach it", unfit.join(", ")),
+            format!("{}: Meta cannot reach it, and it was asked because of --allow-private", unfit.join(", ")),
+            "look again at the public address before a message is sent",
         ),
         (false, false) => Finding::failure(
             Check::Address,
@@ -220,7 +221,7 @@ mod tests {
             hide(facts);
             facts.allow_private = true;
         });
-        assert_eq!(allowed.verdict, Verdict::Ok);
+        assert_eq!(allowed.verdict, Verdict::Warning);
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod gateway;
 pub mod moto;
 pub mod pki;
 pub mod scripted;
+pub mod scripted_tls;
 pub mod wire;
 
 use bytes::Bytes;
