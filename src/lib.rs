@@ -6,6 +6,8 @@ pub mod value;
 
 pub mod telemetry;
 
+pub mod tls;
+
 pub mod http;
 
 pub mod media;
@@ -35,6 +37,8 @@ pub mod control;
 pub mod ops;
 
 pub mod edge;
+
+pub mod doctor;
 
 pub mod app;
 

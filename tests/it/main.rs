@@ -22,6 +22,7 @@ mod catalog;
 mod control;
 mod docs;
 mod doctor;
+mod examination;
 mod keys;
 mod life;
 mod origin;

@@ -8,6 +8,7 @@ pub mod moto;
 pub mod pki;
 pub mod scripted;
 pub mod secure;
+pub mod scripted_tls;
 pub mod wire;
 
 use bytes::Bytes;
