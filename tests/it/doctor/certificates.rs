@@ -21,7 +21,7 @@ async fn no_intermediate_is_named_with_the_place_where_to_get_it() {
 async fn a_self_signed_certificate_is_called_so() {
     let clinic = Clinic::open();
     let told = examined(&clinic, &clinic.pki.leaf(&["localhost"]).self_signed().issue()).await;
-    told.fails_at("chain", &["self-signed"], &["certificate"]);
+    told.fails_at("chain", &["signed by itself"], &["certificate"]);
 }
 
 #[tokio::test]
@@ -30,7 +30,7 @@ async fn an_expired_certificate_and_one_of_tomorrow_are_told_by_their_dates() {
     let told = examined(&clinic, &clinic.pki.leaf(&["localhost"]).days(-90, -2).issue()).await;
     told.fails_at("expiry", &["expired"], &["renew"]);
     let told = examined(&clinic, &clinic.pki.leaf(&["localhost"]).days(2, 90).issue()).await;
-    told.fails_at("expiry", &["not yet valid"], &["clock"]);
+    told.fails_at("expiry", &["not valid before"], &["clock"]);
 }
 
 #[tokio::test]

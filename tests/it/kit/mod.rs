@@ -7,8 +7,8 @@ pub mod h2_raw;
 pub mod moto;
 pub mod pki;
 pub mod scripted;
-pub mod secure;
 pub mod scripted_tls;
+pub mod secure;
 pub mod wire;
 
 use bytes::Bytes;
