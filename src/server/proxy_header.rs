@@ -1,5 +1,5 @@
-//! The PROXY header: whom a proxy of ours speaks for, told before the first byte of TLS or HTTP (versions 1 and 2 of HAProxy's
-//! `proxy-protocol.txt`).
+//! The PROXY header: whom a proxy of ours speaks for, told before the first byte of TLS or HTTP (versions 1 and 2 of
+//! `proxy-protocol.txt`, as `HAProxy` ships it).
 //!
 //! It is read to its exact end and not a byte further, for what follows belongs to TLS. Whether the peer may say such a thing is decided
 //! before anything is read.
@@ -53,11 +53,10 @@ fn source(header: &[u8], socket: SocketAddr) -> io::Result<SocketAddr> {
             v1::Addresses::Unknown => socket,
         },
         HeaderResult::V2(Ok(header)) => match (header.command, header.addresses) {
-            (v2::Command::Local, _) => socket,
             (v2::Command::Proxy, v2::Addresses::IPv4(of)) => (of.source_address, of.source_port).into(),
             (v2::Command::Proxy, v2::Addresses::IPv6(of)) => (of.source_address, of.source_port).into(),
-            // Neither a Unix socket nor an unknown family is an address that anything could be judged by.
-            (v2::Command::Proxy, v2::Addresses::Unspecified | v2::Addresses::Unix(_)) => socket,
+            // LOCAL is the proxy's own check; neither a Unix socket nor an unknown family is an address to judge anything by.
+            _ => socket,
         },
         HeaderResult::V1(Err(_)) | HeaderResult::V2(Err(_)) => return Err(no_header()),
     })

@@ -67,6 +67,7 @@ where
         places: places.clone(),
         turnstile: Turnstile::new(),
         time_limit: limits.handshake_timeout,
+        write_stall: limits.write_stall,
         metrics: Arc::clone(&metrics),
     };
     let (arena, listens) = (listener.arena().cloned(), drain.clone());
