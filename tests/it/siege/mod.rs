@@ -9,6 +9,7 @@ mod h2_limits;
 mod handshakes;
 mod heads;
 mod proxied;
+mod rates;
 mod slow_tools;
 mod stalls;
 

@@ -9,9 +9,9 @@ use super::{Fort, THERE};
 
 const LIMITS: &str = "[limits]\nwrite_stall = \"1s\"\nidle_timeout = \"10m\"\nhead_timeout = \"10m\"";
 
-/// Asks for the large body on a connection that takes little, and reads none of it.
-async fn stalled(fort: &Fort) -> Wire {
-    let stream = connect_narrow_from(THERE, fort.gate.addresses.public, Some(4096)).await;
+/// Asks for the large body on a connection whose end takes so many bytes, and reads none of it.
+async fn stalled(fort: &Fort, buffer: u32) -> Wire {
+    let stream = connect_narrow_from(THERE, fort.gate.addresses.public, Some(buffer)).await;
     let mut wire = match &fort.trust {
         None => Wire::over(stream),
         Some(trust) => Wire::over(trust.connect(stream, HOST, &["http/1.1"]).await.unwrap()),
@@ -25,7 +25,7 @@ async fn a_reader_that_takes_nothing_is_cut_off_and_its_body_has_no_end() {
     for fort in [Fort::plain(LIMITS).await, Fort::tls(LIMITS).await] {
         let mut wires = fort
             .while_serving(async {
-                let wires = [stalled(&fort).await, stalled(&fort).await, stalled(&fort).await];
+                let wires = [stalled(&fort, 4096).await, stalled(&fort, 4096).await, stalled(&fort, 4096).await];
                 fort.ended("write-stalled", 3).await;
                 wires
             })
@@ -42,7 +42,7 @@ async fn a_reader_that_takes_nothing_is_cut_off_and_its_body_has_no_end() {
 #[tokio::test]
 async fn what_a_stalled_reader_did_not_take_is_given_up_with_its_connection() {
     let fort = Fort::plain(LIMITS).await;
-    let mut wire = stalled(&fort).await;
+    let mut wire = stalled(&fort, 4096).await;
     fort.ended("write-stalled", 1).await;
     let broken = wire.try_answer(false).await.unwrap_err();
     assert_eq!(broken.how, End::Reset, "the connection is closed in the ordinary way, so its bytes are still sent");
@@ -52,7 +52,7 @@ async fn what_a_stalled_reader_did_not_take_is_given_up_with_its_connection() {
 #[tokio::test]
 async fn a_reader_that_takes_its_time_is_served() {
     let fort = Fort::plain(LIMITS).await;
-    let mut wire = stalled(&fort).await;
+    let mut wire = stalled(&fort, 256 * 1024).await;
     let answer = wire.head().await.unwrap();
     let mut left = answer.length().unwrap();
     let mut hasher = blake3::Hasher::new();
