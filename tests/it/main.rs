@@ -27,3 +27,4 @@ mod origin;
 mod public;
 mod ranges;
 mod settings;
+mod smuggling;
