@@ -53,7 +53,7 @@ impl Stage {
             files: Vec::new(),
         };
         let rooms = Rooms::open(&loaded, Clock::system(), Sink::Off).await.unwrap();
-        let gateway = Gateway::start(&rooms, sockets, &loaded.settings.limits).unwrap();
+        let gateway = Gateway::start(&rooms, sockets, &loaded.settings).unwrap();
         let database = dir.path().join("catalog.db");
         Self { addresses: gateway.addresses(), key, database, rooms, gateway, _dir: dir }
     }

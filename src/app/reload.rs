@@ -103,6 +103,7 @@ fn waiting(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("listen.public", old.listen.public != new.listen.public),
         ("listen.control", old.listen.control != new.listen.control),
         ("listen.ops", old.listen.ops != new.listen.ops),
+        ("listen.proxy_protocol", old.listen.proxy_protocol != new.listen.proxy_protocol),
         ("links", old.links != new.links),
         ("mint", old.mint != new.mint),
         ("limits", old.limits != new.limits),
@@ -132,6 +133,7 @@ mod tests {
         assert!(waiting(&old, &read("stores.more = { kind = 'local', root = 'n' }")).is_empty());
         for (more, named) in [
             ("listen.public = '127.0.0.1:1'", "listen.public"),
+            ("listen.trusted_proxies = ['10.0.0.0/8']\nlisten.proxy_protocol = ['public']", "listen.proxy_protocol"),
             ("links.ttl_max = '40m'", "links"),
             ("mint.first_reads = 3", "mint"),
             ("limits.drain = '1s'", "limits"),

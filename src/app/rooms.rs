@@ -183,6 +183,7 @@ impl Rooms {
         let edge = Edge::new(EdgeParts {
             assets,
             hosts: hosts.clone(),
+            head_lines: settings.limits.connections.head_lines,
             trusted_proxies: trusted_proxies.clone(),
             access_log: access_log.clone(),
             catalog: catalog.clone(),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use ipnet::IpNet;
 use toml::Value;
 
-use super::reading::{Reading, address, flag, network, parsed, text};
+use super::reading::{Reading, address, choice, flag, network, parsed, text};
 use super::section::Section;
 use crate::link::PublicOrigin;
 
@@ -20,8 +20,19 @@ pub struct ListenSettings {
     pub ops: SocketAddr,
     /// Peers whose `X-Forwarded-For` is believed. Default none.
     pub trusted_proxies: Vec<IpNet>,
+    /// The listeners whose connections begin with a PROXY header. Default none.
+    pub proxy_protocol: Vec<ListenerName>,
     /// Which Host names are ours besides the public origin's. Default none.
     pub hosts: HostNames,
+}
+
+/// A listener that proxies may stand in front of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenerName {
+    /// What the world sees.
+    Public,
+    /// The API for our own systems.
+    Control,
 }
 
 /// Host names that a request may carry besides the public origin's.
@@ -41,6 +52,7 @@ impl Default for ListenSettings {
             control: on(Ipv4Addr::LOCALHOST, 8081),
             ops: on(Ipv4Addr::LOCALHOST, 8082),
             trusted_proxies: Vec::new(),
+            proxy_protocol: Vec::new(),
             hosts: HostNames::Only(Vec::new()),
         }
     }
@@ -90,6 +102,14 @@ pub(super) fn read(mut section: Section<'_>) -> ListenSettings {
         }
     }
     let trusted_proxies = section.list("trusted_proxies", network).unwrap_or_default();
+    let listener = choice(&[("public", ListenerName::Public), ("control", ListenerName::Control)]);
+    let proxy_protocol = section.list("proxy_protocol", listener).unwrap_or_default();
+    if !proxy_protocol.is_empty() && trusted_proxies.is_empty() {
+        section.fault(
+            "proxy_protocol",
+            "needs trusted_proxies: a PROXY header is believed from nobody else; name the networks of your proxies there",
+        );
+    }
     let hosts = section.list("hosts", host).unwrap_or_default();
     section.end();
     ListenSettings {
@@ -97,6 +117,7 @@ pub(super) fn read(mut section: Section<'_>) -> ListenSettings {
         control,
         ops,
         trusted_proxies: trusted_proxies.into_iter().map(|(_, network)| network).collect(),
+        proxy_protocol: proxy_protocol.into_iter().map(|(_, listener)| listener).collect(),
         hosts: host_names(hosts.into_iter().map(|(_, host)| host)),
     }
 }

@@ -4,7 +4,7 @@
 //! Every fault names a key path and says what to do; none repeats a value, for it may be a secret. Nothing here acts: the rooms
 //! that are set up by these structs do.
 //!
-//! Imports `value`, `link`, `fetcher`, and of `origin`, `catalog`, `cache` and `mint` their settings alone.
+//! Imports `value`, `link`, `fetcher`, and of `server`, `origin`, `catalog`, `cache` and `mint` their settings alone.
 
 mod client_key;
 mod clients;
@@ -25,7 +25,7 @@ pub use clients::{Action, ClientSettings};
 pub use fault::{Fault, Faults};
 pub use fetchers::FetcherSettings;
 pub use limits::LimitSettings;
-pub use listen::{HostNames, ListenSettings};
+pub use listen::{HostNames, ListenSettings, ListenerName};
 pub use load::{Loaded, load, load_settings, read_keyring};
 pub use records::{AccessLog, LogFormat, LogSettings};
 pub use settings::Settings;

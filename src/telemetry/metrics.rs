@@ -32,6 +32,8 @@ pub struct Metrics {
     origin_bytes: Series,
     connection_endings: Series,
     connection_waits: Series,
+    connection_refusals: Series,
+    handshakes: Series,
     accept_errors: Series,
     zero_copy_bytes: Series,
     lookups: Counters<1>,
@@ -81,6 +83,8 @@ impl Metrics {
             connection_endings: book.enter("connection_endings", "Connections that ended, by how"),
             connection_waits: book
                 .enter("connection_waits", "Times a listener stopped accepting at its connection limit"),
+            connection_refusals: book.enter("connection_refusals", "Connections that were closed at once, by the limit"),
+            handshakes: book.enter("tls_handshakes", "TLS handshakes, by whether they were full or resumed"),
             accept_errors: book.enter("accept_errors", "Connections that could not be accepted"),
             zero_copy_bytes: book.enter("zero_copy_bytes", "Bytes sent from block memory without a copy"),
             connections: book.enter("connections", "Open connections"),
@@ -238,6 +242,8 @@ impl Metrics {
             waits: self.connection_waits.get_or_create_owned(&labels),
             accept_errors: self.accept_errors.get_or_create_owned(&labels),
             zero_copy_bytes: self.zero_copy_bytes.get_or_create_owned(&labels),
+            refusals: Counters::new(self.connection_refusals.clone(), labels.clone(), ["limit"]),
+            handshakes: Counters::new(self.handshakes.clone(), labels.clone(), ["kind"]),
             endings: Counters::new(self.connection_endings.clone(), labels, ["ending"]),
         }
     }
@@ -299,6 +305,8 @@ mod tests {
         public.opened();
         public.closed("bad-head");
         public.waited();
+        public.refused("per-network");
+        public.handshake("resumed");
         public.accept_failed();
         let page = metrics.encode();
         for line in [
@@ -327,6 +335,8 @@ mod tests {
             "hallpass_connections{listener=\"public\"} 1",
             "hallpass_connection_endings_total{listener=\"public\",ending=\"bad-head\"} 1",
             "hallpass_connection_waits_total{listener=\"public\"} 1",
+            "hallpass_connection_refusals_total{listener=\"public\",limit=\"per-network\"} 1",
+            "hallpass_tls_handshakes_total{listener=\"public\",kind=\"resumed\"} 1",
             "hallpass_accept_errors_total{listener=\"public\"} 1",
             "# EOF",
         ] {

@@ -55,7 +55,7 @@ impl Stage {
             files: Vec::new(),
         };
         let rooms = Rooms::open(&loaded, Clock::system(), Sink::Off).await.map_err(Failure::because)?;
-        let gateway = Gateway::start(&rooms, sockets, &loaded.settings.limits).map_err(Failure::because)?;
+        let gateway = Gateway::start(&rooms, sockets, &loaded.settings).map_err(Failure::because)?;
         Ok(Self { addresses: gateway.addresses(), rooms, key, assets, gateway, _dir: dir })
     }
 

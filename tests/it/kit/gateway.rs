@@ -124,7 +124,7 @@ impl Place {
         let loaded = self.loaded(&sockets);
         let log = Arc::default();
         let rooms = Rooms::open(&loaded, self.clock.clone(), Sink::Memory(Arc::clone(&log))).await.unwrap();
-        let running = hallpass::app::Gateway::start(&rooms, sockets, &loaded.settings.limits).unwrap();
+        let running = hallpass::app::Gateway::start(&rooms, sockets, &loaded.settings).unwrap();
         let gate = Gateway { addresses: running.addresses(), rooms, place: self, log, calls: Arc::default(), running };
         gate.watch_stores();
         gate
