@@ -28,3 +28,4 @@ mod public;
 mod ranges;
 mod settings;
 mod smuggling;
+mod tls;

@@ -3,6 +3,7 @@
 pub mod chaos;
 pub mod gateway;
 pub mod moto;
+pub mod pki;
 pub mod program;
 pub mod scripted;
 pub mod wire;
