@@ -19,6 +19,7 @@ mod architecture;
 mod cache;
 mod cache_memory;
 mod catalog;
+mod clients;
 mod control;
 mod docs;
 mod keys;
