@@ -162,6 +162,7 @@ impl Terms {
         let mut builder = http2::Builder::new(StreamTasks { listener: self.listener });
         builder
             .max_concurrent_streams(self.limits.streams_per_connection)
+            .max_pending_accept_reset_streams(usize::try_from(self.limits.resets_per_second).unwrap_or(usize::MAX))
             .max_header_list_size(u32::try_from(self.limits.head_bytes).unwrap_or(u32::MAX))
             .initial_stream_window_size(REQUEST_WINDOW)
             .initial_connection_window_size(REQUEST_WINDOW)

@@ -1,7 +1,7 @@
 //! HTTP/2 floods: frames that ask for nothing, and requests that are given up as fast as they come.
 //!
 //! The h2 crate bounds what such frames cost in memory, not how many come. A client earns bytes to send by its requests and by what it takes of
-//! their answers, and some come with time; what it sends beyond that (PING, SETTINGS, WINDOW_UPDATE, PRIORITY, empty DATA,
+//! their answers, and some come with time; what it sends beyond that (PING, SETTINGS, `WINDOW_UPDATE`, PRIORITY, empty DATA,
 //! endless CONTINUATION) is a flood, whatever the frames are. Requests that are given up are counted by the second.
 
 use std::io;
@@ -26,7 +26,6 @@ pub(super) struct FloodGuard(Arc<Accounts>);
 struct Accounts {
     /// In bytes.
     credit: AtomicI64,
-    per_request: i64,
     resets_per_second: u32,
     /// When the second began, and how many requests were given up in it.
     given_up: Mutex<(Instant, u32)>,
@@ -37,7 +36,6 @@ impl FloodGuard {
     pub(super) fn new(limits: &ConnectionLimits) -> Self {
         Self(Arc::new(Accounts {
             credit: AtomicI64::new(MOST_CREDIT),
-            per_request: i64::try_from(limits.head_bytes).unwrap_or(MOST_CREDIT),
             resets_per_second: limits.resets_per_second,
             given_up: Mutex::new((Instant::now(), 0)),
             flooded: CancellationToken::new(),
@@ -46,7 +44,7 @@ impl FloodGuard {
 
     /// A request came.
     pub(super) fn request(&self) {
-        self.earn(self.0.per_request);
+        self.earn(CREDIT_PER_REQUEST);
     }
 
     /// The client gave up a request before its answer had ended.
@@ -168,6 +166,8 @@ fn earned_by(written: usize) -> i64 {
 
 /// What a client may send before it has asked for anything, and all that it can save up, in bytes.
 const MOST_CREDIT: i64 = 64 * 1024;
+/// What a request and all that belongs to it may take, in bytes; those of fetchers take a few hundred.
+const CREDIT_PER_REQUEST: i64 = 2 * 1024;
 /// What comes with time, in bytes per millisecond: pings and settings of a lively client are a few dozen bytes in a second.
 const CREDIT_PER_MILLI: i64 = 4;
 

@@ -1,5 +1,5 @@
-//! The PROXY header: whom a proxy of ours speaks for, told before the first byte of TLS or HTTP (versions 1 and 2 of HAProxy's
-//! `proxy-protocol.txt`).
+//! The PROXY header: whom a proxy of ours speaks for, told before the first byte of TLS or HTTP (versions 1 and 2 of
+//! `proxy-protocol.txt`, as `HAProxy` ships it).
 //!
 //! It is read to its exact end and not a byte further, for what follows belongs to TLS. Whether the peer may say such a thing is decided
 //! before anything is read.
@@ -25,7 +25,7 @@ pub(super) async fn read_proxy_header(
         let [.., high, low] = header.first_chunk::<FIXED_OF_V2>().copied().unwrap_or_default();
         let whole = FIXED_OF_V2 + usize::from(u16::from_be_bytes([high, low]));
         length = read_more(stream, &mut header, length, whole).await?;
-    } else {
+    } else if header.starts_with(v1::PROTOCOL_PREFIX.as_bytes()) {
         while !header.get(..length).is_some_and(|read| read.ends_with(b"\n")) && length < MOST_OF_V1 {
             length = read_more(stream, &mut header, length, length + 1).await?;
         }
@@ -53,11 +53,10 @@ fn source(header: &[u8], socket: SocketAddr) -> io::Result<SocketAddr> {
             v1::Addresses::Unknown => socket,
         },
         HeaderResult::V2(Ok(header)) => match (header.command, header.addresses) {
-            (v2::Command::Local, _) => socket,
             (v2::Command::Proxy, v2::Addresses::IPv4(of)) => (of.source_address, of.source_port).into(),
             (v2::Command::Proxy, v2::Addresses::IPv6(of)) => (of.source_address, of.source_port).into(),
-            // Neither a Unix socket nor an unknown family is an address that anything could be judged by.
-            (v2::Command::Proxy, v2::Addresses::Unspecified | v2::Addresses::Unix(_)) => socket,
+            // LOCAL is the proxy's own check; neither a Unix socket nor an unknown family is an address to judge anything by.
+            _ => socket,
         },
         HeaderResult::V1(Err(_)) | HeaderResult::V2(Err(_)) => return Err(no_header()),
     })
@@ -117,7 +116,7 @@ mod tests {
             (b"PROXY UNKNOWN ff::1 ff::1 1 1\r\n".to_vec(), PEER),
             (v2(1, 0x11, &v4), "192.0.2.7:8080"),
             (v2(1, 0x11, &with_more), "192.0.2.7:8080"),
-            (v2(1, 0x21, &v6), "[2001::9]:1280"),
+            (v2(1, 0x21, &v6), "[2001::9]:5"),
             (v2(0, 0x11, &v4), PEER),
             (v2(0, 0, &[]), PEER),
             (v2(1, 0, &[]), PEER),

@@ -1,7 +1,7 @@
 //! The pulse of one connection: what is waited for, since when, and when that is too long.
 //!
-//! hyper knows one time limit, for heads, which over HTTP/2 it does not keep at all; and none for answers of which the client takes nothing. Here
-//! whatever happens on a connection leaves a note, which costs a store each, and one timer of the runtime looks at the notes now and
+//! hyper knows one time limit, for heads, which over HTTP/2 it does not keep at all; and none for streams of which the client takes nothing, which
+//! its window can hide from the socket. Here whatever happens on a connection leaves a note, which costs a store each, and one timer of the runtime looks at the notes now and
 //! then: never later than what could have begun since its last look can be late, so no limit is overrun by more than a look.
 
 use std::pin::Pin;
@@ -31,7 +31,7 @@ struct Notes {
     since: AtomicU64,
     /// What the client took since then, in bytes.
     taken: AtomicU64,
-    /// Whether a write waits for the client.
+    /// Whether a write waits for the socket.
     blocked: AtomicBool,
     /// HTTP/2: requests under way, and how many of those wait for us and not for their client.
     open: AtomicU32,
@@ -45,7 +45,7 @@ pub(super) enum Late {
     Idle,
     /// A head did not end.
     Head,
-    /// The client takes nothing.
+    /// HTTP/2: the client takes nothing, and has closed its windows.
     Stalled,
 }
 
@@ -84,7 +84,7 @@ impl Pulse {
         }
     }
 
-    /// The socket took so many bytes, or none at all for now.
+    /// The socket took so many bytes, or none at all for now: then the kernel judges whether its client takes nothing.
     pub(super) fn wrote(&self, bytes: Option<usize>) {
         self.0.blocked.store(bytes.is_none(), Ordering::Relaxed);
         if let Some(bytes) = bytes {
@@ -131,6 +131,7 @@ impl Notes {
 
     fn begin(&self, phase: u8, since: Micros) {
         self.since.store(since, Ordering::Relaxed);
+        self.taken.store(0, Ordering::Relaxed);
         self.phase.store(phase, Ordering::Relaxed);
     }
 
@@ -138,7 +139,7 @@ impl Notes {
     fn look(&self, now: Micros) -> Result<Micros, Late> {
         let since = self.since.load(Ordering::Relaxed);
         let (due, late) = match self.phase.load(Ordering::Relaxed) {
-            IDLE => (since.saturating_add(self.idle), Late::Idle),
+            IDLE => (self.idle_due(now, since), Late::Idle),
             HEAD => (since.saturating_add(self.head), Late::Head),
             _ => (self.stall_due(now, since), Late::Stalled),
         };
@@ -149,10 +150,20 @@ impl Notes {
         Ok(due.min(now.saturating_add(self.head.min(self.idle).min(self.stall))))
     }
 
-    /// When the client will have taken too little for too long, if it goes on as it does.
+    /// When there will have been no request for too long. The end of an answer may still be on its way when all of it was handed over.
+    fn idle_due(&self, now: Micros, since: Micros) -> Micros {
+        if self.taken.load(Ordering::Relaxed) < LEAST_TAKEN {
+            return since.saturating_add(self.idle);
+        }
+        self.taken.store(0, Ordering::Relaxed);
+        self.since.store(now, Ordering::Relaxed);
+        now.saturating_add(self.idle)
+    }
+
+    /// When the client will have taken too little for too long, if it goes on as it does: its window is closed, for the socket takes more.
     fn stall_due(&self, now: Micros, since: Micros) -> Micros {
-        let of_http2 = self.open.load(Ordering::Relaxed) > 0 && self.ours.load(Ordering::Relaxed) == 0;
-        if !of_http2 && !self.blocked.load(Ordering::Relaxed) {
+        let on_client = self.open.load(Ordering::Relaxed) > 0 && self.ours.load(Ordering::Relaxed) == 0;
+        if !on_client || self.blocked.load(Ordering::Relaxed) {
             self.since.store(UNSEEN, Ordering::Relaxed);
             return UNSEEN;
         }
@@ -263,29 +274,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_takes_nothing_is_late_and_one_that_takes_its_time_is_not() {
-        for (bytes, expected) in [(0, Some(Late::Stalled)), (10, Some(Late::Stalled)), (2000, None)] {
+    async fn streams_that_wait_for_their_client_stall_when_it_takes_nothing() {
+        for (bytes, blocked, expected) in
+            [(0, false, Some(Late::Stalled)), (10, false, Some(Late::Stalled)), (2000, false, None), (0, true, None)]
+        {
             let pulse = pulse(LONG, LONG, LIMIT);
-            drop(pulse.sleep(AWAITED));
-            pulse.wrote(None);
+            pulse.stream_opened();
+            pulse.stream_waits_for_client();
             let takes = async {
                 loop {
                     tokio::time::sleep(LIMIT / 4).await;
-                    pulse.wrote(Some(bytes));
-                    pulse.wrote(None);
+                    pulse.wrote(if blocked { None } else { Some(bytes) });
                 }
             };
             let found = tokio::select! { found = late(&pulse, Instant::now()) => found, () = takes => None };
-            assert_eq!(found, expected, "{bytes}");
+            assert_eq!(found, expected, "{bytes} {blocked}");
         }
-        let ready = pulse(LONG, LONG, LIMIT);
-        drop(ready.sleep(AWAITED));
-        ready.wrote(Some(1));
-        assert_eq!(late(&ready, Instant::now()).await, None, "nothing waits for the client");
     }
 
     #[tokio::test]
-    async fn over_http2_only_requests_that_wait_for_their_client_can_stall() {
+    async fn streams_that_wait_for_us_do_not_stall() {
         let pulse = pulse(LONG, LIMIT, LIMIT);
         pulse.stream_opened();
         assert_eq!(late(&pulse, Instant::now()).await, None, "it waits for us");

@@ -67,6 +67,7 @@ where
         places: places.clone(),
         turnstile: Turnstile::new(),
         time_limit: limits.handshake_timeout,
+        write_stall: limits.write_stall,
         metrics: Arc::clone(&metrics),
     };
     let (arena, listens) = (listener.arena().cloned(), drain.clone());
@@ -135,6 +136,9 @@ async fn last_connections(mut open: JoinSet<Ending>, schedule: Schedule) -> Drai
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 const SLACK: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod over_tls;
 
 #[cfg(test)]
 mod tests {

@@ -4,18 +4,21 @@
 //! that nobody knows, gets the default. What is served can be replaced while connections are open. The examination of a chain says
 //! in plain words what a client would only refuse.
 //!
-//! Imports `value`.
+//! Imports `value` and `telemetry`.
 
+mod acme;
 mod certificate;
 mod certificates;
 mod chain;
 mod fault;
+mod folder;
 mod names;
 mod pem;
 mod resolver;
 mod roots;
 mod server;
 
+pub use acme::{Acme, AcmeCertificates, AcmeError, AcmeSettings};
 pub use certificate::{CertificateFacts, KeyKind, NotACertificate};
 pub use certificates::Certificates;
 pub use chain::{ChainReport, examine};

@@ -15,6 +15,8 @@ use rustls::{ServerConfig, SupportedCipherSuite};
 pub enum Offer {
     /// HTTP/2, else HTTP/1.1.
     Both,
+    /// The same, and the proof that an ACME authority asks for.
+    BothAndProof,
     /// HTTP/1.1 alone.
     Http1,
 }
@@ -31,6 +33,7 @@ pub fn server_config(resolver: Arc<dyn ResolvesServerCert>, offer: Offer) -> Res
     let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
     let protocols: &[&[u8]] = match offer {
         Offer::Both => &[b"h2", b"http/1.1"],
+        Offer::BothAndProof => &[b"h2", b"http/1.1", b"acme-tls/1"],
         Offer::Http1 => &[b"http/1.1"],
     };
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
@@ -83,7 +86,7 @@ mod tests {
     }
 
     fn server(live: &Live<Certificates>, offer: Offer) -> Arc<ServerConfig> {
-        server_config(Arc::new(Resolver::new(live.clone())), offer).unwrap()
+        server_config(Arc::new(Resolver::new(live.clone(), None)), offer).unwrap()
     }
 
     fn client(pki: &Pki, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::app::{Addresses, Gateway, Rooms};
 use crate::cli::Failure;
-use crate::config::{ClientKey, Loaded, Settings};
+use crate::config::{ClientKey, Loaded, LoadedTls, Settings};
 use crate::fetcher::{Profile, Profiles};
 use crate::link::Keyring;
 use crate::media::HeaderKind;
@@ -52,6 +52,7 @@ impl Stage {
             settings: settings(&sockets, &root, &key, dir.path())?,
             keyring: Keyring::generate(Clock::system().now()).map_err(Failure::because)?,
             profiles: Profiles::from([(meta.name.clone(), meta)]),
+            tls: LoadedTls::default(),
             files: Vec::new(),
         };
         let rooms = Rooms::open(&loaded, Clock::system(), Sink::Off).await.map_err(Failure::because)?;

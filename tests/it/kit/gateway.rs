@@ -13,7 +13,7 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use futures_util::future::BoxFuture;
 use hallpass::app::{Addresses, Rooms};
-use hallpass::config::{ClientKey, Loaded, Settings};
+use hallpass::config::{ClientKey, Loaded, Settings, load_tls};
 use hallpass::fetcher::{Profile, Profiles};
 use hallpass::link::Keyring;
 use hallpass::origin::{ByteStream, ObjectMeta, Origin, OriginError, Stores};
@@ -94,7 +94,8 @@ impl Place {
             "#
         );
         let settings = Settings::from_toml(&text, &BTreeMap::new(), self.dir.path()).unwrap();
-        Loaded { settings, keyring: self.keyring.clone(), profiles: self.profiles.clone(), files: Vec::new() }
+        let tls = load_tls(&settings).unwrap();
+        Loaded { settings, keyring: self.keyring.clone(), profiles: self.profiles.clone(), tls, files: Vec::new() }
     }
 
     /// Starts a gateway here with a link to `bytes`, of which none lies in memory. No store was asked for anything yet.
