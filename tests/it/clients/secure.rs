@@ -1,9 +1,8 @@
 //! A gateway that speaks TLS, with certificates of an authority that the clients are told to trust.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
 
 use hallpass::fetcher::{Mode, Profile};
 
@@ -32,11 +31,11 @@ impl Secure {
         let root = pki.write_root(place.dir.path());
         let identity = pki.leaf(&[HOST, "localhost"]).issue();
         let leaf = identity.chain[0].to_vec();
-        let (chain, key) = identity.write(place.dir.path(), "media");
-        let (rsa_chain, rsa_key) = pki.leaf(&[HOST]).rsa().issue().write(place.dir.path(), "media-rsa");
-        let gate = place.start().await;
-        let address = extra_listener(&gate, [(chain, key), (rsa_chain, rsa_key)]);
-        Self { gate, address, root, pki, leaf }
+        identity.write(place.dir.path(), "media");
+        pki.leaf(&[HOST]).rsa().issue().write(place.dir.path(), "media-rsa");
+        place.settings = TLS.to_owned();
+        let gate = Box::pin(place.start()).await;
+        Self { address: gate.addresses.public, gate, root, pki, leaf }
     }
 
     pub fn port(&self) -> u16 {
@@ -62,41 +61,8 @@ pub async fn run_well(command: Command) -> Vec<u8> {
     output.stdout
 }
 
-// ---- interim
-fn extra_listener(gate: &Gateway, files: [(PathBuf, PathBuf); 2]) -> SocketAddr {
-    use hallpass::server::{ConnectionLimits, Drain, Listener, PeerInfo, serve};
-    use hallpass::tls::{
-        Certificate, Certificates, Offer, Resolver, certificates_from_pem, key_from_pem, server_config,
-    };
-    use hallpass::value::Live;
-    use hyper::service::service_fn;
-    let pair = |(chain, key): (PathBuf, PathBuf)| {
-        Certificate::pair(
-            certificates_from_pem(&std::fs::read(chain).unwrap()).unwrap(),
-            &key_from_pem(&std::fs::read(key).unwrap()).unwrap(),
-        )
-        .unwrap()
-    };
-    let certificates: Certificates = files.into_iter().map(pair).collect();
-    let config = server_config(Arc::new(Resolver::new(Live::new(certificates))), Offer::Both).unwrap();
-    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = socket.local_addr().unwrap();
-    let edge = gate.rooms.edge.clone();
-    let front = move |info: PeerInfo| {
-        let edge = edge.clone();
-        service_fn(move |request| {
-            let (edge, info) = (edge.clone(), info.clone());
-            async move { Ok::<_, std::convert::Infallible>(edge.handle(request, info.peer, &info.cut).await) }
-        })
-    };
-    let listener = Listener::from_std("public", socket).unwrap().with_tls(Some(config));
-    tokio::spawn(serve(
-        listener,
-        ConnectionLimits::default(),
-        gate.rooms.trusted_proxies.clone(),
-        front,
-        Arc::clone(&gate.rooms.metrics),
-        Drain::new(),
-    ));
-    address
-}
+const TLS: &str = r#"
+    [tls]
+    roots = "root.pem"
+    certificates = [{ chain = "media.pem", key = "media.key" }, { chain = "media-rsa.pem", key = "media-rsa.key" }]
+"#;
