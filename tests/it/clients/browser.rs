@@ -7,8 +7,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE64;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::secure::{Secure, run_well};
-use crate::kit::program::find;
+use crate::kit::program::{find, run_well};
+use crate::kit::secure::Secure;
 
 #[tokio::test]
 async fn chromium_shows_the_picture() {
@@ -39,19 +39,17 @@ fn chromium(secure: &Secure, options: &[&str]) -> Command {
     ]);
     chromium.args(["--hide-scrollbars", "--force-device-scale-factor=1", "--window-size=1200,800"]);
     chromium.arg(format!("--user-data-dir={}", profile.display()));
-    chromium.arg(format!("--ignore-certificate-errors-spki-list={}", secure.key_digest()));
+    chromium.arg(format!("--ignore-certificate-errors-spki-list={}", key_digest(&secure.leaf)));
     let port = secure.port();
     chromium.arg(format!("--host-resolver-rules=MAP media.example.com:443 127.0.0.1:{port}, MAP * ~NOTFOUND"));
     chromium.args(options);
     chromium
 }
 
-impl Secure {
-    /// SHA-256 of the public key's description, in base 64.
-    fn key_digest(&self) -> String {
-        let (_, leaf) = X509Certificate::from_der(&self.leaf).unwrap();
-        BASE64.encode(digest(&SHA256, leaf.public_key().raw).as_ref())
-    }
+/// SHA-256 of the public key's description, in base 64.
+fn key_digest(leaf: &[u8]) -> String {
+    let (_, leaf) = X509Certificate::from_der(leaf).unwrap();
+    BASE64.encode(digest(&SHA256, leaf.public_key().raw).as_ref())
 }
 
 /// By how much a pixel of the screenshot differs from the picture's on average, of 255. The picture is as wide as the window, and stands

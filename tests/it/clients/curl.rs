@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use super::secure::{Secure, run_well};
 use crate::kit::content;
 use crate::kit::gateway::{BIG, META, Minted};
-use crate::kit::program::find;
+use crate::kit::program::{find, run_well};
+use crate::kit::secure::Secure;
 
 #[tokio::test]
 async fn curl_gets_the_same_bytes_over_http_1_1_and_http_2() {

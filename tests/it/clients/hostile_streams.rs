@@ -2,9 +2,9 @@
 //! other streams of its connection go on.
 
 use super::raw_http2::{Connection, Stream};
-use super::secure::Secure;
 use crate::kit::content;
 use crate::kit::gateway::{HOST, META};
+use crate::kit::secure::Secure;
 
 /// What must become of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,4 +6,3 @@ mod hostile_streams;
 mod player;
 mod raw_http2;
 mod scanners;
-mod secure;

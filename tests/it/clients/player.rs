@@ -5,9 +5,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::secure::{Secure, run_well};
 use crate::kit::gateway::META;
-use crate::kit::program::find;
+use crate::kit::program::{find, run_well};
+use crate::kit::secure::Secure;
 
 #[tokio::test]
 async fn ffprobe_reads_and_ffmpeg_seeks_in_the_video() {

@@ -15,8 +15,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::secure::Secure;
 use crate::kit::gateway::HOST;
+use crate::kit::secure::Secure;
 
 /// What became of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

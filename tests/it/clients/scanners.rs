@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use super::secure::{Secure, run, run_well};
 use crate::kit::gateway::HOST;
 use crate::kit::pki::INTERMEDIATE;
-use crate::kit::program::find;
+use crate::kit::program::{find, run, run_well};
+use crate::kit::secure::Secure;
 
 #[tokio::test]
 async fn sslscan_finds_no_weak_protocol_or_cipher() {

@@ -6,6 +6,7 @@ pub mod moto;
 pub mod pki;
 pub mod program;
 pub mod scripted;
+pub mod secure;
 pub mod wire;
 
 use bytes::Bytes;

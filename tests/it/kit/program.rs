@@ -4,7 +4,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -94,6 +94,24 @@ pub fn tied(command: &Command) -> Command {
         tied.current_dir(folder);
     }
     tied
+}
+
+/// Runs a client to its end, or ends it when it takes too long.
+pub async fn run(command: Command) -> Output {
+    let told = format!("{command:?}");
+    let mut bounded = Command::new(find("timeout", "coreutils"));
+    bounded.args(["--kill-after=5", "90"]).arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    // The thread that serves it is this one.
+    let ended = tokio::task::spawn_blocking(move || bounded.output()).await;
+    ended.unwrap().unwrap_or_else(|error| panic!("{error}: {told}"))
+}
+
+/// The same, which must succeed; what it printed.
+pub async fn run_well(command: Command) -> Vec<u8> {
+    let told = format!("{command:?}");
+    let output = run(command).await;
+    assert!(output.status.success(), "{}: {told}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    output.stdout
 }
 
 #[test]

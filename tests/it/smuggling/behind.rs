@@ -10,20 +10,34 @@ use super::corpus::{Targets, corpus};
 use super::fronts::Front;
 use super::measure::{Backend, Links, Read, behind_a_proxy, disagreements};
 use super::measure::{INNER, OUTER, OWN};
+use crate::kit::gateway::Gateway;
+use crate::kit::secure::Secure;
 
 #[tokio::test]
 async fn behind_nginx_no_request_is_read_in_two_ways() {
-    Box::pin(whole_corpus_through(Front::nginx)).await;
+    let gate = Box::pin(behind_a_proxy().start()).await;
+    whole_corpus_through(&gate, Front::nginx).await;
 }
 
 #[tokio::test]
 async fn behind_haproxy_no_request_is_read_in_two_ways() {
-    Box::pin(whole_corpus_through(Front::haproxy)).await;
+    let gate = Box::pin(behind_a_proxy().start()).await;
+    whole_corpus_through(&gate, Front::haproxy).await;
 }
 
 #[tokio::test]
 async fn behind_varnish_no_request_is_read_in_two_ways() {
-    Box::pin(whole_corpus_through(Front::varnish)).await;
+    let gate = Box::pin(behind_a_proxy().start()).await;
+    whole_corpus_through(&gate, Front::varnish).await;
+}
+
+/// The proxy turns HTTP/1.1 into HTTP/2, and sends what all clients ask for over one connection.
+#[tokio::test]
+async fn behind_haproxy_over_http2_no_request_is_read_in_two_ways() {
+    let secure = Secure::start_in(behind_a_proxy()).await;
+    whole_corpus_through(&secure.gate, Front::haproxy_over_http2).await;
+    let lines = secure.gate.access_log();
+    assert!(lines.iter().all(|line| line["http"] == "HTTP/2"), "{:?}", lines.last());
 }
 
 /// What these tests measure is there to be measured: a server that takes no notice of bodies is found out behind every proxy.
@@ -45,19 +59,19 @@ async fn a_server_that_reads_bodies_as_requests_is_found_out_behind_every_proxy(
     }
 }
 
-async fn whole_corpus_through(start: fn(SocketAddr) -> Front) {
-    let (gate, links) = behind_a_proxy().await;
+async fn whole_corpus_through(gate: &Gateway, start: fn(SocketAddr) -> Front) {
+    let links = Links::of(gate).await;
     let front = start(gate.addresses.public);
     let corpus = corpus(&Targets { outer: links.outer.clone(), inner: links.inner.clone() });
     // Sound requests of several clients come on one connection, else nothing could be smuggled and the test would say nothing.
     let sound: Vec<_> = (0..20).map(|_| corpus.iter().find(|one| one.name == "a sound request").unwrap()).collect();
     for one in sound {
-        assert_eq!(disagreements(&front, &gate, &links, std::slice::from_ref(one)).await, Vec::<String>::new());
+        assert_eq!(disagreements(&front, gate, &links, std::slice::from_ref(one)).await, Vec::<String>::new());
     }
     let connections = gate.connections().await;
     assert!(connections <= 3, "60 requests of 40 clients took {connections} connections");
 
-    let found = disagreements(&front, &gate, &links, &corpus).await;
+    let found = disagreements(&front, gate, &links, &corpus).await;
     assert!(found.is_empty(), "{} disagreements:\n{}", found.len(), found.join("\n"));
     let (read, connections) = (gate.links_after(0).len(), gate.connections().await);
     assert!(read > 2 * corpus.len(), "requests came through: {read}");

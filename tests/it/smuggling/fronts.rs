@@ -33,10 +33,20 @@ impl Front {
     }
 
     pub fn haproxy(backend: SocketAddr) -> Self {
+        Self::haproxy_with(backend, "pool-max-conn 1")
+    }
+
+    /// It speaks HTTP/2 over TLS with what stands behind it, in one connection for all clients.
+    pub fn haproxy_over_http2(backend: SocketAddr) -> Self {
+        Self::haproxy_with(backend, &format!("ssl verify none sni str({HOST}) alpn h2"))
+    }
+
+    fn haproxy_with(backend: SocketAddr, server: &str) -> Self {
         let program = find("haproxy", "haproxy");
+        let settings = HAPROXY.replace("<server>", server);
         Self::start(move |dir, port| {
             let file = dir.path().join("haproxy.cfg");
-            std::fs::write(&file, HAPROXY.fill(backend, port)).unwrap();
+            std::fs::write(&file, settings.fill(backend, port)).unwrap();
             let mut command = Command::new(&program);
             command.args(["-db", "-f"]).arg(file);
             command
@@ -130,7 +140,7 @@ frontend public
     bind 127.0.0.1:<port>
     default_backend hallpass
 backend hallpass
-    server hallpass <backend> pool-max-conn 1
+    server hallpass <backend> <server>
 ";
 
 /// It adds the client's address by itself. Bodies of GET would be dropped if the last lines were not here.

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use super::corpus::Hostile;
 use super::fronts::Front;
-use crate::kit::gateway::{Gateway, Minted, Place, request};
+use crate::kit::gateway::{Gateway, Place, request};
 
 /// A client that believes nothing of what comes.
 pub struct Client {
@@ -112,13 +112,9 @@ pub fn sum(page: &str, series: &str) -> usize {
     lines.map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap()).sum()
 }
 
-/// A gateway that believes its proxy, with the links of the corpus.
-pub async fn behind_a_proxy() -> (Gateway, Links) {
-    let gate = Place { listen: ", trusted_proxies = [\"127.0.0.1/32\"]", ..Place::new() }.start().await;
-    let [outer, inner, own] = [("outer.txt", OUTER), ("inner.txt", INNER), ("own.txt", OWN)]
-        .map(|(key, bytes)| async { gate.link(key, bytes.as_bytes()).await });
-    let links = Links::of(&outer.await, &inner.await, &own.await);
-    (gate, links)
+/// Where a gateway believes its proxy.
+pub fn behind_a_proxy() -> Place {
+    Place { listen: ", trusted_proxies = [\"127.0.0.1/32\"]", ..Place::new() }
 }
 
 /// The paths of the three links, and what a backend calls the inner and the victim's.
@@ -131,9 +127,13 @@ pub struct Links {
 }
 
 impl Links {
-    fn of(outer: &Minted, inner: &Minted, own: &Minted) -> Self {
-        let [outer_path, inner_path, own_path] = [outer, inner, own].map(|link| link.path.clone());
-        let [inner_id, own_id] = [inner, own].map(|link| link.id.clone());
+    /// Mints the links of the corpus.
+    pub async fn of(gate: &Gateway) -> Self {
+        let outer = gate.link("outer.txt", OUTER.as_bytes()).await;
+        let inner = gate.link("inner.txt", INNER.as_bytes()).await;
+        let own = gate.link("own.txt", OWN.as_bytes()).await;
+        let [outer_path, inner_path, own_path] = [&outer, &inner, &own].map(|link| link.path.clone());
+        let [inner_id, own_id] = [&inner, &own].map(|link| link.id.clone());
         Self { outer: outer_path, inner: inner_path, own: own_path, inner_id, own_id }
     }
 }

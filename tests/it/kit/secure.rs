@@ -2,13 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
 
 use hallpass::fetcher::{Mode, Profile};
 
-use crate::kit::gateway::{Gateway, HOST, Place};
-use crate::kit::pki::Pki;
-use crate::kit::program::find;
+use super::gateway::{Gateway, HOST, Place};
+use super::pki::Pki;
 
 /// A running gateway with TLS on its public listener.
 pub struct Secure {
@@ -22,9 +20,13 @@ pub struct Secure {
 }
 
 impl Secure {
-    /// Any host name leads to it, and its profile lets any fetcher in: clients of the field have names of their own.
+    /// Any host name leads to it. Its profile lets any fetcher in: clients of the field have names of their own.
     pub async fn start() -> Self {
-        let mut place = Place { listen: ", hosts = [\"*\"]", ..Place::new() };
+        Self::start_in(Place { listen: ", hosts = [\"*\"]", ..Place::new() }).await
+    }
+
+    /// The same with what else this place has.
+    pub async fn start_in(mut place: Place) -> Self {
         let profile = Profile { mode: Mode::Observe, ..Profile::meta() };
         place.profiles.insert(profile.name.clone(), profile);
         let pki = Pki::new();
@@ -41,24 +43,6 @@ impl Secure {
     pub fn port(&self) -> u16 {
         self.address.port()
     }
-}
-
-/// Runs a client to its end, or ends it when it takes too long.
-pub async fn run(command: Command) -> Output {
-    let told = format!("{command:?}");
-    let mut bounded = Command::new(find("timeout", "coreutils"));
-    bounded.args(["--kill-after=5", "90"]).arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
-    // The thread that serves it is this one.
-    let ended = tokio::task::spawn_blocking(move || bounded.output()).await;
-    ended.unwrap().unwrap_or_else(|error| panic!("{error}: {told}"))
-}
-
-/// The same, which must succeed; what it printed.
-pub async fn run_well(command: Command) -> Vec<u8> {
-    let told = format!("{command:?}");
-    let output = run(command).await;
-    assert!(output.status.success(), "{}: {told}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
-    output.stdout
 }
 
 const TLS: &str = r#"
