@@ -360,7 +360,7 @@ const MODIFIED: &str = "Sat, 01 Nov 2025 08:00:00 GMT";
 #[cfg(test)]
 mod tests {
     use super::super::pki::Pki;
-    use super::super::secure::{Trust, connect_from};
+    use super::super::trust::{Trust, connect_from};
     use super::super::wire::{Answer, Wire};
     use super::*;
 

@@ -6,10 +6,12 @@ pub mod gateway;
 pub mod h2_raw;
 pub mod moto;
 pub mod pki;
+pub mod program;
 pub mod scripted;
 pub mod scripted_tls;
 pub mod secure;
 pub mod tls_client;
+pub mod trust;
 pub mod wire;
 
 use bytes::Bytes;

@@ -1,58 +1,52 @@
-//! Clients of TLS, and where a connection comes from: any loopback address, a receive buffer of any size.
+//! A gateway that speaks TLS, with certificates of an authority that the clients are told to trust.
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
-use tokio::net::{TcpSocket, TcpStream};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
+use hallpass::fetcher::{Mode, Profile};
 
+use super::gateway::{Gateway, HOST, Place};
 use super::pki::Pki;
 
-/// Clients that trust one root alone.
-#[derive(Clone)]
-pub struct Trust(Arc<RootCertStore>);
+/// A running gateway with TLS on its public listener.
+pub struct Secure {
+    pub gate: Gateway,
+    pub address: SocketAddr,
+    /// The authority's certificate.
+    pub root: PathBuf,
+    pub pki: Pki,
+    /// The certificate that most clients get, as DER.
+    pub leaf: Vec<u8>,
+}
 
-impl Trust {
-    pub fn in_root_of(pki: &Pki) -> Self {
-        let mut roots = RootCertStore::empty();
-        roots.add(pki.root()).unwrap();
-        Self(Arc::new(roots))
+impl Secure {
+    /// Any host name leads to it. Its profile lets any fetcher in: clients of the field have names of their own.
+    pub async fn start() -> Self {
+        Self::start_in(Place { listen: ", hosts = [\"*\"]", ..Place::new() }).await
     }
 
-    /// A handshake for this name, offering these protocols.
-    pub async fn connect(
-        &self,
-        stream: TcpStream,
-        name: &str,
-        protocols: &[&str],
-    ) -> std::io::Result<TlsStream<TcpStream>> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let mut config = config.with_root_certificates(Arc::clone(&self.0)).with_no_client_auth();
-        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-        let name = ServerName::try_from(name.to_owned()).unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await
+    /// The same with what else this place has.
+    pub async fn start_in(mut place: Place) -> Self {
+        let profile = Profile { mode: Mode::Observe, ..Profile::meta() };
+        place.profiles.insert(profile.name.clone(), profile);
+        let pki = Pki::new();
+        let root = pki.write_root(place.dir.path());
+        let identity = pki.leaf(&[HOST, "localhost"]).issue();
+        let leaf = identity.chain[0].to_vec();
+        identity.write(place.dir.path(), "media");
+        pki.leaf(&[HOST]).rsa().issue().write(place.dir.path(), "media-rsa");
+        place.settings = TLS.to_owned();
+        let gate = Box::pin(place.start()).await;
+        Self { address: gate.addresses.public, gate, root, pki, leaf }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.address.port()
     }
 }
 
-/// A connection from `from`, which must be an address of this machine: on Linux, all of 127.0.0.0/8 are.
-pub async fn connect_from(from: impl Into<IpAddr>, to: SocketAddr) -> TcpStream {
-    connect_narrow_from(from, to, None).await
-}
-
-/// The same, whose end takes about so many bytes before anybody reads them.
-pub async fn connect_narrow_from(from: impl Into<IpAddr>, to: SocketAddr, buffer: Option<u32>) -> TcpStream {
-    let from = from.into();
-    let socket = if from.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.unwrap();
-    if let Some(bytes) = buffer {
-        socket.set_recv_buffer_size(bytes).unwrap();
-    }
-    socket.bind(SocketAddr::new(from, 0)).unwrap();
-    let stream = socket.connect(to).await.unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream
-}
+const TLS: &str = r#"
+    [tls]
+    roots = "root.pem"
+    certificates = [{ chain = "media.pem", key = "media.key" }, { chain = "media-rsa.pem", key = "media-rsa.key" }]
+"#;

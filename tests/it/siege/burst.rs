@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use crate::kit::gateway::{HOST, META, request};
 use crate::kit::h2_raw::{self, RawH2, WINDOW_UPDATE, frame, get, stream};
-use crate::kit::secure::connect_from;
+use crate::kit::trust::connect_from;
 use crate::kit::wire::Wire;
 
 use super::{Fort, SMALL};

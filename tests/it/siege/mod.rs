@@ -25,7 +25,7 @@ use crate::kit::content;
 use crate::kit::gateway::{BIG, Gateway, HOST, META, Minted, Place, request};
 use crate::kit::h2_raw::{self, RawH2};
 use crate::kit::pki::Pki;
-use crate::kit::secure::{Trust, connect_from, connect_narrow_from};
+use crate::kit::trust::{Trust, connect_from, connect_narrow_from};
 use crate::kit::wire::Wire;
 
 /// Where attackers come from: a network that nobody else is in.

@@ -2,7 +2,7 @@
 
 use crate::kit::gateway::{HOST, META, request};
 use crate::kit::h2_raw::{self, INITIAL_WINDOW, RawH2, get, stream};
-use crate::kit::secure::connect_narrow_from;
+use crate::kit::trust::connect_narrow_from;
 use crate::kit::wire::{End, Wire};
 
 use super::{Fort, THERE};
