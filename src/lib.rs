@@ -6,6 +6,8 @@ pub mod value;
 
 pub mod telemetry;
 
+pub mod tls;
+
 pub mod http;
 
 pub mod media;

@@ -8,12 +8,13 @@ use ::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use ::http::{HeaderValue, Request, Response, StatusCode};
 use bytes::Bytes;
 use futures_util::FutureExt;
+use http_body::Body;
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
 use super::Hosts;
 use super::account::{Account, AccountedBody, SERVED};
-use super::gate::{check_framing, check_host, check_method, told_of};
+use super::gate::{check_framing, check_head, check_host, check_method, told_of};
 use crate::asset::{AssetBody, AssetRequest, Assets, NOT_FOUND, Story};
 use crate::catalog::Catalog;
 use crate::fetcher::{ClientAddr, PeerAddr, client_address};
@@ -32,6 +33,8 @@ pub struct EdgeParts {
     pub assets: Assets,
     /// The host names that are ours.
     pub hosts: Live<Hosts>,
+    /// How many header fields a request may have.
+    pub head_lines: usize,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Live<Vec<IpNet>>,
     /// Where each request is written down.
@@ -54,7 +57,7 @@ impl Edge {
     }
 
     /// Answers one request from `peer`, whose connection is cut by `cut`.
-    pub async fn handle<B>(
+    pub async fn handle<B: Body>(
         &self,
         request: Request<B>,
         peer: SocketAddr,
@@ -67,7 +70,7 @@ impl Edge {
             Ok(Ok(answer)) => answer,
             Ok(Err(problem)) => {
                 account.asked = Some(request.uri().clone());
-                told(told_of(problem, request.headers()))
+                told(told_of(problem, &request))
             }
             Err(_) => {
                 tracing::error!("a request panicked; it alone was ended");
@@ -84,7 +87,7 @@ impl Edge {
         client_address(PeerAddr::new(peer), forwarded, &self.0.trusted_proxies.get())
     }
 
-    async fn answer<B>(
+    async fn answer<B: Body>(
         &self,
         request: &Request<B>,
         client: ClientAddr,
@@ -92,14 +95,15 @@ impl Edge {
         story: &mut Story,
     ) -> Result<Answer, Problem> {
         let headers = request.headers();
-        check_host(request.uri(), headers, &self.0.hosts.get())?;
+        check_head(headers, self.0.head_lines)?;
+        check_host(request, &self.0.hosts.get())?;
         let path = request.uri().path();
         let is_link = LinkPath::is_meant_by(path);
         if !is_link && path != ROBOTS_PATH {
             return Err(NOT_FOUND.because("Only links are served here."));
         }
         let method = check_method(request.method())?;
-        check_framing(headers)?;
+        check_framing(request)?;
         if !is_link {
             return Ok((robots(method), "robots"));
         }

@@ -4,7 +4,7 @@
 //! each entry believed only because the hop that wrote it is trusted. The two types keep one address from being taken for the other.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 
@@ -40,6 +40,27 @@ impl fmt::Display for ClientAddr {
         self.0.fmt(f)
     }
 }
+
+/// The network of a client, against which limits count: nobody gets around them by moving to the next address.
+///
+/// It is the /24 of an IPv4 address and the /48 of an IPv6 one, the smallest that the world's routing tables hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientNetwork(IpAddr);
+
+impl ClientNetwork {
+    /// The network of this address; an IPv4-mapped one counts as IPv4.
+    pub fn of(ip: IpAddr) -> Self {
+        Self(match ip.to_canonical() {
+            IpAddr::V4(ip) => IpAddr::from((u32::from(ip) & IPV4_MASK).to_be_bytes()),
+            IpAddr::V6(ip) => IpAddr::from(Ipv6Addr::from(u128::from(ip) & IPV6_MASK)),
+        })
+    }
+}
+
+/// The first 24 bits.
+const IPV4_MASK: u32 = u32::MAX << 8;
+/// The first 48 bits.
+const IPV6_MASK: u128 = u128::MAX << 80;
 
 /// Walks the `X-Forwarded-For` lines, in the order they came, back from the peer to the first address that is not `trusted`.
 ///
@@ -81,6 +102,20 @@ mod tests {
         let trusted: Vec<IpNet> = trusted.iter().map(|net| net.parse().unwrap()).collect();
         let peer = PeerAddr::new(SocketAddr::new(peer.parse().unwrap(), 1));
         client_address(peer, lines.iter().map(|line| line.as_bytes()), &trusted).to_string()
+    }
+
+    #[test]
+    fn neighbours_share_a_network() {
+        let of = |text: &str| ClientNetwork::of(text.parse().unwrap());
+        for (one, other, same) in [
+            ("192.0.2.1", "192.0.2.254", true),
+            ("192.0.2.1", "192.0.3.1", false),
+            ("192.0.2.1", "::ffff:192.0.2.9", true),
+            ("2001:db8:1::1", "2001:db8:1:ffff::9", true),
+            ("2001:db8:1::1", "2001:db8:2::1", false),
+        ] {
+            assert_eq!(of(one) == of(other), same, "{one} {other}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub const AIA: &str = "http://pki.example/intermediate.crt";
 pub const ROOT: &str = "Hallpass Test Root";
 pub const INTERMEDIATE: &str = "Hallpass Test Intermediate";
 
-/// A root that nobody in the world trusts, and an intermediate that it signed. Both are valid for ten years from yesterday on.
+/// A root that nobody in the world trusts, and an intermediate that it signed. Both are valid for more than ten years, of which one has passed.
 pub struct Pki {
     root: CertifiedIssuer<'static, KeyPair>,
     intermediate: CertifiedIssuer<'static, KeyPair>,
@@ -165,7 +165,7 @@ fn authority(name: &str, now: u64) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
-    valid(&mut params, now, (-1, 3650));
+    valid(&mut params, now, (-400, 3650));
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
