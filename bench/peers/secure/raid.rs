@@ -4,7 +4,7 @@
 //! reset, and a `ClientHello` without a sequel is the same bytes every time.
 
 use std::cell::Cell;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -25,7 +25,7 @@ use crate::world::{SMALL, World};
 pub enum Raid {
     /// Full handshakes, one after another.
     Handshakes,
-    /// A `ClientHello` and then silence, on ever new connections of which the last two thousand stay open.
+    /// A `ClientHello` and then, however it is answered, silence: on ever new connections of which the last two thousand stay open.
     Hellos,
     /// Two thousand requests of which a letter comes twice a second.
     SlowHeads,
@@ -90,7 +90,7 @@ impl Raid {
         ready: &'scope AtomicUsize,
         done: &'scope AtomicU64,
     ) -> Vec<ScopedJoinHandle<'scope, ()>> {
-        let threads = if self == Self::Handshakes { 32 } else { NETWORKS };
+        let threads = if matches!(self, Self::Handshakes | Self::Hellos) { MANY } else { NETWORKS };
         let raider = |number: u8| {
             let from = Ipv4Addr::new(127, 0, 1 + number % NETWORKS, 1);
             let raider = Raider { site, from, stop, ready, done, told: Cell::new(false) };
@@ -159,13 +159,16 @@ impl Raider<'_> {
     }
 
     fn hellos(&self) {
-        let mut held: Vec<Option<TcpStream>> = (0..HELD).map(|_| None).collect();
+        const EACH: usize = HELD * NETWORKS as usize / MANY as usize;
+        let mut held: Vec<Option<TcpStream>> = (0..EACH).map(|_| None).collect();
         let mut place = 0;
         self.go_on(|| {
-            place = (place + 1) % HELD;
+            place = (place + 1) % EACH;
             held[place] = None;
             let mut socket = self.dial()?;
             socket.write_all(&self.site.hello)?;
+            // Faster than this, they would only wait in the kernel until they are accepted.
+            socket.read_exact(&mut [0])?;
             held[place] = Some(socket);
             self.done.fetch_add(1, Ordering::Relaxed);
             Ok(())
@@ -295,6 +298,8 @@ fn drain(socket: &TcpStream) -> bool {
 }
 
 const NETWORKS: u8 = 8;
+/// Threads of attacks that wait for the server.
+const MANY: u8 = 32;
 /// How many connections each thread keeps.
 const HELD: usize = 250;
 const AT_ONCE: usize = 16;
