@@ -161,9 +161,9 @@ async fn a_head_full_of_escapes_reaches_no_terminal() {
 #[tokio::test]
 async fn robots_of_the_same_host_are_read() {
     let rules = "User-agent: facebookexternalhit\nDisallow: /promo/\n";
-    let case = Case::of(move |head| match head.contains("/robots.txt") {
-        true => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{rules}", rules.len()).into(),
-        false => sized(),
+    let case = Case::of(move |head| {
+        let file = || format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{rules}", rules.len());
+        if head.contains("/robots.txt") { file().into() } else { sized() }
     });
     let report = case.await.report().await;
     assert_eq!(failures(&report), [Check::Robots], "{report:#?}");
