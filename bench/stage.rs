@@ -8,7 +8,7 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use hallpass::app::{Addresses, Gateway, Rooms};
 use hallpass::catalog::{CatalogCounters, CatalogError};
-use hallpass::config::{ClientKey, Loaded, Settings};
+use hallpass::config::{ClientKey, Loaded, LoadedTls, Settings};
 use hallpass::fetcher::{Profile, Profiles};
 use hallpass::link::Keyring;
 use hallpass::origin::Outcome;
@@ -50,10 +50,11 @@ impl Stage {
             settings: settings(&sockets, &key, &dir),
             keyring: Keyring::generate(Clock::system().now()).unwrap(),
             profiles: Profiles::from([(meta.name.clone(), meta)]),
+            tls: LoadedTls::default(),
             files: Vec::new(),
         };
         let rooms = Rooms::open(&loaded, Clock::system(), Sink::Off).await.unwrap();
-        let gateway = Gateway::start(&rooms, sockets, &loaded.settings.limits).unwrap();
+        let gateway = Gateway::start(&rooms, sockets, &loaded.settings).unwrap();
         let database = dir.path().join("catalog.db");
         Self { addresses: gateway.addresses(), key, database, rooms, gateway, _dir: dir }
     }

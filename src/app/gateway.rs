@@ -11,10 +11,10 @@ use tokio::task::JoinHandle;
 
 use super::ticks::{follow_revocations, tend_cache};
 use super::{Rooms, StartError};
-use crate::config::{LimitSettings, ListenSettings};
+use crate::config::{ListenSettings, ListenerName, Settings};
 use crate::control;
 use crate::ops::{self, OpsParts, Readiness};
-use crate::server::{ConnectionLimits, Drain, DrainReport, Listener, PeerInfo, TowerToHyperService, serve};
+use crate::server::{Drain, DrainReport, Listener, PeerInfo, TowerToHyperService, serve};
 
 /// A running gateway.
 pub struct Gateway {
@@ -64,16 +64,13 @@ impl Gateway {
     }
 
     /// Starts to serve on the public, the control and the ops socket, in this order.
-    pub fn start(rooms: &Rooms, sockets: [TcpListener; 3], limits: &LimitSettings) -> Result<Self, io::Error> {
+    pub fn start(rooms: &Rooms, sockets: [TcpListener; 3], settings: &Settings) -> Result<Self, io::Error> {
         let [public, control, ops] = sockets;
         let addresses =
             Addresses { public: public.local_addr()?, control: control.local_addr()?, ops: ops.local_addr()? };
-        let limits = ConnectionLimits {
-            max_connections: limits.max_connections,
-            header_read_timeout: limits.header_timeout,
-            write_budget: limits.write_budget,
-            ..ConnectionLimits::default()
-        };
+        let limits = settings.limits.connections;
+        let behind_proxy = |listener| settings.listen.proxy_protocol.contains(&listener);
+        let trusted = || rooms.trusted_proxies.clone();
         let (drain, ops_drain, readiness) = (Drain::new(), Drain::new(), Readiness::new());
         let start = |name, socket| Listener::from_std(name, socket);
         let metrics = || Arc::clone(&rooms.metrics);
@@ -89,22 +86,32 @@ impl Gateway {
         };
         let listeners = vec![
             tokio::spawn(serve(
-                start("public", public)?.sending_from(rooms.arena.clone()),
+                start("public", public)?
+                    .sending_from(rooms.arena.clone())
+                    .with_proxy_header(behind_proxy(ListenerName::Public)),
                 limits,
+                trusted(),
                 front,
                 metrics(),
                 drain.clone(),
             )),
             tokio::spawn(serve(
-                start("control", control)?,
+                start("control", control)?.with_proxy_header(behind_proxy(ListenerName::Control)),
                 limits,
+                trusted(),
                 move |_| control_api.clone(),
                 metrics(),
                 drain.clone(),
             )),
         ];
-        let ops_listener =
-            tokio::spawn(serve(start("ops", ops)?, limits, move |_| ops_pages.clone(), metrics(), ops_drain.clone()));
+        let ops_listener = tokio::spawn(serve(
+            start("ops", ops)?,
+            limits,
+            trusted(),
+            move |_| ops_pages.clone(),
+            metrics(),
+            ops_drain.clone(),
+        ));
         let ticks = [tokio::spawn(follow_revocations(rooms.clone())), tokio::spawn(tend_cache(rooms.clone()))];
         Ok(Self { addresses, rooms: rooms.clone(), readiness, drain, listeners, ops_drain, ops_listener, ticks })
     }

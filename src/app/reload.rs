@@ -73,6 +73,8 @@ impl Reloader {
         let waiting = waiting(&self.started_with, &loaded.settings);
         // Links of the old origin would all be denied by seals of a new one.
         loaded.settings.public_origin.clone_from(&self.started_with.public_origin);
+        // Named above as waiting, so that none of them is half in force.
+        loaded.settings.limits = self.started_with.limits;
         let built = Replaceable::build(&loaded, &self.rooms.store_counters).await?;
         self.rooms.replace(built);
         Ok(waiting)
@@ -103,6 +105,7 @@ fn waiting(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("listen.public", old.listen.public != new.listen.public),
         ("listen.control", old.listen.control != new.listen.control),
         ("listen.ops", old.listen.ops != new.listen.ops),
+        ("listen.proxy_protocol", old.listen.proxy_protocol != new.listen.proxy_protocol),
         ("links", old.links != new.links),
         ("mint", old.mint != new.mint),
         ("limits", old.limits != new.limits),
@@ -132,6 +135,7 @@ mod tests {
         assert!(waiting(&old, &read("stores.more = { kind = 'local', root = 'n' }")).is_empty());
         for (more, named) in [
             ("listen.public = '127.0.0.1:1'", "listen.public"),
+            ("listen.trusted_proxies = ['10.0.0.0/8']\nlisten.proxy_protocol = ['public']", "listen.proxy_protocol"),
             ("links.ttl_max = '40m'", "links"),
             ("mint.first_reads = 3", "mint"),
             ("limits.drain = '1s'", "limits"),

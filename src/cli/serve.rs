@@ -28,7 +28,7 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     start_log(&settings.log)?;
     let rooms = Rooms::open(&loaded, Clock::system(), sink(&settings.log.access)).await.map_err(Failure::because)?;
     let sockets = Gateway::bind(&settings.listen).map_err(Failure::because)?;
-    let gateway = Gateway::start(&rooms, sockets, &settings.limits).map_err(Failure::because)?;
+    let gateway = Gateway::start(&rooms, sockets, settings).map_err(Failure::because)?;
     let at = gateway.addresses();
     tracing::info!(public = %at.public, control = %at.control, ops = %at.ops, "serving");
     let reloader = Reloader::new(&args.config, &loaded, watch, rooms);

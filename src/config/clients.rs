@@ -7,6 +7,7 @@ use toml::Value;
 
 use super::reading::{Reading, choice, parsed, text};
 use super::section::Section;
+use super::tls::{self, CertificateFiles};
 use crate::value::{ClientName, ObjectKey, Secret, StoreName};
 
 /// One of our own systems, and its scope.
@@ -55,12 +56,19 @@ impl Action {
     }
 }
 
+/// What `[control]` says.
+pub(super) struct Control {
+    pub(super) clients: Vec<ClientSettings>,
+    pub(super) certificates: Vec<CertificateFiles>,
+}
+
 /// Reads `[control]`. `stores` are the names that the settings give to stores.
-pub(super) fn read(mut section: Section<'_>, stores: &BTreeSet<StoreName>) -> Vec<ClientSettings> {
+pub(super) fn read(mut section: Section<'_>, stores: &BTreeSet<StoreName>) -> Control {
     let mut seen = Seen::default();
     let clients = section.each("clients", |section| client(section, stores, &mut seen));
+    let certificates = tls::certificates(&mut section);
     section.end();
-    clients
+    Control { clients, certificates }
 }
 
 /// What earlier clients had, which no later one may have too.

@@ -10,20 +10,23 @@ use super::section::Section;
 use crate::cache::CacheSettings;
 use crate::link::{BadBounds, LinkBounds};
 use crate::mint::MintSettings;
+use crate::server::ConnectionLimits;
 
 /// The bounds of the public listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitSettings {
     /// How long a download may go on after its link has ended. Default 10 min.
     pub body_max: Duration,
-    /// How many connections are open at once. Default 10,000.
-    pub max_connections: usize,
-    /// How long the head of a request may take, and how long a connection may be idle. Default 30 s.
-    pub header_timeout: Duration,
+    /// What bounds the connections of each listener.
+    pub connections: ConnectionLimits,
     /// How long running downloads may go on after a stop was asked for. Default 30 s.
     pub drain: Duration,
-    /// How many bytes a connection writes in a row before others go first. Default 256 KiB.
-    pub write_budget: u64,
+    /// How long requests are still taken after readiness has said no, so that balancers can see it first. Default 0 s.
+    pub drain_grace: Duration,
+    /// How many requests a client network (/24 of IPv4, /48 of IPv6) may send in a second; 0 is no limit. Default 5,000.
+    pub requests_per_second: u32,
+    /// How many requests a client key may send to the control API in a second; 0 is no limit. Default 5,000.
+    pub control_requests_per_second: u32,
 }
 
 /// Reads `[links]`.
@@ -90,19 +93,59 @@ pub(super) fn mint(mut section: Section<'_>) -> MintSettings {
 pub(super) fn limits(mut section: Section<'_>) -> LimitSettings {
     let settings = LimitSettings {
         body_max: section.read("body_max", duration(SECOND..=DAY)).unwrap_or(minutes(10)),
-        max_connections: section.read("max_connections", count(1..=1_000_000)).unwrap_or(10_000),
-        header_timeout: section.read("header_timeout", duration(SECOND..=HOUR)).unwrap_or(30 * SECOND),
+        connections: connections(&mut section),
         drain: section.read("drain", duration(Duration::ZERO..=HOUR)).unwrap_or(30 * SECOND),
-        write_budget: section.read("write_budget", size(64 * KIB..=1024 * MIB)).unwrap_or(256 * KIB),
+        drain_grace: section.read("drain_grace", duration(Duration::ZERO..=HOUR)).unwrap_or(Duration::ZERO),
+        requests_per_second: section.read("requests_per_second", count(0..=MILLION)).unwrap_or(5_000),
+        control_requests_per_second: section.read("control_requests_per_second", count(0..=MILLION)).unwrap_or(5_000),
     };
     section.end();
     settings
+}
+
+fn connections(section: &mut Section<'_>) -> ConnectionLimits {
+    let usual = ConnectionLimits::default();
+    let mut time = |name, usual| section.read(name, duration(SHORTEST..=HOUR)).unwrap_or(usual);
+    let handshake_timeout = time("handshake_timeout", usual.handshake_timeout);
+    let head_timeout = time("head_timeout", usual.head_timeout);
+    let idle_timeout = time("idle_timeout", usual.idle_timeout);
+    let write_stall = time("write_stall", usual.write_stall);
+    let mut number = |name, usual| section.read(name, count(1..=1_000_000)).unwrap_or(usual);
+    let connections_per_network = number("connections_per_network", usual.connections_per_network);
+    let streams_per_connection = number("streams_per_connection", usual.streams_per_connection);
+    let resets_per_second = number("resets_per_second", usual.resets_per_second);
+    let max_connections = section.read("max_connections", count(1..=1_000_000)).unwrap_or(usual.max_connections);
+    let head_lines = section.read("head_lines", count(8..=1_000)).unwrap_or(usual.head_lines);
+    let head_bytes = section.read("head_bytes", size(8 * KIB..=MIB)).map_or(usual.head_bytes, whole);
+    let write_budget = section.read("write_budget", size(64 * KIB..=1024 * MIB)).unwrap_or(usual.write_budget);
+    ConnectionLimits {
+        max_connections,
+        connections_per_network,
+        handshake_timeout,
+        head_timeout,
+        idle_timeout,
+        write_stall,
+        head_bytes,
+        head_lines,
+        streams_per_connection,
+        resets_per_second,
+        write_budget,
+    }
+}
+
+/// A size that its bounds keep small.
+fn whole(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 const fn minutes(n: u64) -> Duration {
     Duration::from_secs(n * 60)
 }
 
+/// No network answers faster than this for sure.
+const SHORTEST: Duration = Duration::from_millis(100);
+/// The most that a rate can be.
+const MILLION: u32 = 1_000_000;
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = minutes(60);
 const DAY: Duration = minutes(24 * 60);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use ipnet::IpNet;
 use toml::Value;
 
-use super::reading::{Reading, address, flag, network, parsed, text};
+use super::reading::{Reading, address, choice, flag, network, parsed, text};
 use super::section::Section;
 use crate::link::PublicOrigin;
 
@@ -14,14 +14,25 @@ use crate::link::PublicOrigin;
 pub struct ListenSettings {
     /// What the world sees. Default 0.0.0.0:8443.
     pub public: SocketAddr,
-    /// The API for our own systems; loopback only, for it speaks plain HTTP. Default 127.0.0.1:8081.
+    /// The API for our own systems; off loopback only with `control.certificates`. Default 127.0.0.1:8081.
     pub control: SocketAddr,
     /// Liveness, readiness and metrics. Default 127.0.0.1:8082.
     pub ops: SocketAddr,
     /// Peers whose `X-Forwarded-For` is believed. Default none.
     pub trusted_proxies: Vec<IpNet>,
+    /// The listeners whose connections begin with a PROXY header. Default none.
+    pub proxy_protocol: Vec<ListenerName>,
     /// Which Host names are ours besides the public origin's. Default none.
     pub hosts: HostNames,
+}
+
+/// A listener that proxies may stand in front of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenerName {
+    /// What the world sees.
+    Public,
+    /// The API for our own systems.
+    Control,
 }
 
 /// Host names that a request may carry besides the public origin's.
@@ -41,6 +52,7 @@ impl Default for ListenSettings {
             control: on(Ipv4Addr::LOCALHOST, 8081),
             ops: on(Ipv4Addr::LOCALHOST, 8082),
             trusted_proxies: Vec::new(),
+            proxy_protocol: Vec::new(),
             hosts: HostNames::Only(Vec::new()),
         }
     }
@@ -51,7 +63,9 @@ pub(super) fn public_origin(root: &mut Section<'_>) -> Option<PublicOrigin> {
     let insecure = root.read("insecure_public_origin", flag).unwrap_or(false);
     let hint = "write what links begin with, such as \"https://media.example.com\"";
     let origin = root.need("public_origin", hint, parsed::<PublicOrigin>)?;
-    if !origin.is_https() && !insecure && !is_loopback(&origin) {
+    if !origin.is_https() && root.has("tls") {
+        root.fault("public_origin", "begins with http://, but with [tls] listen.public speaks TLS; use https://");
+    } else if !origin.is_https() && !insecure && !is_loopback(&origin) {
         root.fault(
             "public_origin",
             "begins with http://, so anybody on the way could read and reuse links; use https://, or say \
@@ -62,12 +76,8 @@ pub(super) fn public_origin(root: &mut Section<'_>) -> Option<PublicOrigin> {
 }
 
 fn is_loopback(origin: &PublicOrigin) -> bool {
-    let authority = origin.authority();
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => host,
-        _ => authority,
-    };
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let host = origin.host();
+    let address = host.parse::<IpAddr>();
     address.map_or_else(|_| host == "localhost" || host.ends_with(".localhost"), |ip| ip.is_loopback())
 }
 
@@ -77,19 +87,20 @@ pub(super) fn read(mut section: Section<'_>) -> ListenSettings {
     let public = section.read("public", address).unwrap_or(default.public);
     let control = section.read("control", address).unwrap_or(default.control);
     let ops = section.read("ops", address).unwrap_or(default.ops);
-    if !control.ip().is_loopback() {
-        section.fault(
-            "control",
-            "is off loopback, where client keys would travel in the clear; that needs TLS, which comes with a later \
-             release, so use 127.0.0.1 or [::1]",
-        );
-    }
     for (name, address, others) in [("control", control, &[public][..]), ("ops", ops, &[public, control])] {
         if others.iter().any(|other| collide(address, *other)) {
             section.fault(name, "is the address of another listener too; give each its own port");
         }
     }
     let trusted_proxies = section.list("trusted_proxies", network).unwrap_or_default();
+    let listener = choice(&[("public", ListenerName::Public), ("control", ListenerName::Control)]);
+    let proxy_protocol = section.list("proxy_protocol", listener).unwrap_or_default();
+    if !proxy_protocol.is_empty() && trusted_proxies.is_empty() {
+        section.fault(
+            "proxy_protocol",
+            "needs trusted_proxies: a PROXY header is believed from nobody else; name the networks of your proxies there",
+        );
+    }
     let hosts = section.list("hosts", host).unwrap_or_default();
     section.end();
     ListenSettings {
@@ -97,7 +108,19 @@ pub(super) fn read(mut section: Section<'_>) -> ListenSettings {
         control,
         ops,
         trusted_proxies: trusted_proxies.into_iter().map(|(_, network)| network).collect(),
+        proxy_protocol: proxy_protocol.into_iter().map(|(_, listener)| listener).collect(),
         hosts: host_names(hosts.into_iter().map(|(_, host)| host)),
+    }
+}
+
+/// Client keys travel on the control listener: off loopback it must speak TLS.
+pub(super) fn guard_control(root: &mut Section<'_>, listen: &ListenSettings, speaks_tls: bool) {
+    if !listen.control.ip().is_loopback() && !speaks_tls {
+        root.fault_at(
+            "listen.control",
+            "is off loopback, where client keys would travel in the clear; name control.certificates, or use 127.0.0.1 \
+             or [::1]",
+        );
     }
 }
 

@@ -5,16 +5,14 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::certificates::{self, LoadedTls};
 use super::environment::is_ours;
 use super::fault::{Fault, Faults};
 use super::fetchers::{self, FetcherSettings};
-use super::reading::Reading;
+use super::files::{read, read_private};
 use super::section::Context;
 use super::settings::{Draft, Settings};
 use crate::fetcher::{NetworkList, Profile};
@@ -30,6 +28,8 @@ pub struct Loaded {
     pub keyring: Keyring,
     /// Every fetcher profile with its networks: the built-in one, and those that the settings name.
     pub profiles: BTreeMap<ProfileName, Profile>,
+    /// The certificates with their keys, and whom they are examined against.
+    pub tls: LoadedTls,
     /// Every file that was read: a change of one is a change of the settings.
     pub files: Vec<PathBuf>,
 }
@@ -44,9 +44,11 @@ pub fn load(path: &Path) -> Result<Loaded, Faults> {
         files.extend(fetcher.networks_file.clone());
         profiles.insert(name.clone(), profile(fetcher, &mut draft.faults));
     }
+    files.extend(certificates::files(draft.tls.as_ref(), &draft.control_certificates));
+    let tls = certificates::load(draft.tls.as_ref(), &draft.control_certificates, &mut draft.faults);
     let both = draft.settings.zip(keyring);
     let (settings, keyring) = Faults::none_or(draft.faults, both)?;
-    Ok(Loaded { settings, keyring, profiles, files })
+    Ok(Loaded { settings, keyring, profiles, tls, files })
 }
 
 /// Loads the settings alone, for commands that must work before there is a keyring.
@@ -118,47 +120,7 @@ fn keyring(file: &Path, faults: &mut Vec<Fault>) -> Option<Keyring> {
 /// Reads the keyring in `file`, which nobody but its owner may be able to read; else all that is wrong with it, in plain words.
 pub fn read_keyring(file: &Path) -> Result<Keyring, Vec<String>> {
     let shown = file.display();
-    let opened = File::open(file).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => {
-            vec![format!("{shown} does not exist; make it with `hallpass keys generate --file {shown}`")]
-        }
-        _ => vec![cannot(file, &error)],
-    })?;
-    let metadata = opened.metadata().map_err(|error| vec![cannot(file, &error)])?;
-    let mode = metadata.permissions().mode();
-    if mode & OTHERS != 0 {
-        let mode = mode & 0o7777;
-        return Err(vec![format!(
-            "{shown} can be used by others than its owner (mode {mode:04o}); run chmod 600 {shown}"
-        )]);
-    }
-    let text = bounded(opened).map_err(|error| vec![cannot(file, &error)])?;
+    let missing = || format!("{shown} does not exist; make it with `hallpass keys generate --file {shown}`");
+    let text = read_private(file, missing).map_err(|problem| vec![problem])?;
     Keyring::parse(&text).map_err(|faults| faults.iter().map(|fault| format!("{shown}: {fault}")).collect())
 }
-
-fn read(path: &Path) -> Reading<String> {
-    File::open(path).and_then(bounded).map_err(|error| cannot(path, &error))
-}
-
-fn bounded(file: File) -> io::Result<String> {
-    let mut text = String::new();
-    file.take(LARGEST_FILE + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LARGEST_FILE { Err(io::Error::from(ErrorKind::FileTooLarge)) } else { Ok(text) }
-}
-
-fn cannot(path: &Path, error: &io::Error) -> String {
-    let shown = path.display();
-    match error.kind() {
-        ErrorKind::NotFound => format!("{shown} does not exist; make it, or name another file"),
-        ErrorKind::PermissionDenied => format!("{shown} may not be read by this user; change its owner or mode"),
-        ErrorKind::IsADirectory => format!("{shown} is a directory; name a file"),
-        ErrorKind::InvalidData => format!("{shown} is not UTF-8 text; name another file"),
-        ErrorKind::FileTooLarge => format!("{shown} is larger than 4 MiB; name another file"),
-        _ => format!("{shown} cannot be read: {error}"),
-    }
-}
-
-/// The mode bits of group and world.
-const OTHERS: u32 = 0o077;
-/// Meta's networks fit into 1 KiB, thousands of clients into 1 MiB.
-const LARGEST_FILE: u64 = 4 << 20;

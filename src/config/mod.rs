@@ -4,13 +4,15 @@
 //! Every fault names a key path and says what to do; none repeats a value, for it may be a secret. Nothing here acts: the rooms
 //! that are set up by these structs do.
 //!
-//! Imports `value`, `link`, `fetcher`, and of `origin`, `catalog`, `cache` and `mint` their settings alone.
+//! Imports `value`, `link`, `fetcher`, `tls`, and of `server`, `origin`, `catalog`, `cache` and `mint` their settings alone.
 
+mod certificates;
 mod client_key;
 mod clients;
 mod environment;
 mod fault;
 mod fetchers;
+mod files;
 mod limits;
 mod listen;
 mod load;
@@ -19,14 +21,17 @@ mod records;
 mod section;
 mod settings;
 mod stores;
+mod tls;
 
+pub use certificates::{LoadedTls, load_tls};
 pub use client_key::{ClientKey, NotAClientKey};
 pub use clients::{Action, ClientSettings};
 pub use fault::{Fault, Faults};
 pub use fetchers::FetcherSettings;
 pub use limits::LimitSettings;
-pub use listen::{HostNames, ListenSettings};
+pub use listen::{HostNames, ListenSettings, ListenerName};
 pub use load::{Loaded, load, load_settings, read_keyring};
 pub use records::{AccessLog, LogFormat, LogSettings};
 pub use settings::Settings;
 pub use stores::{StorePlace, StoreSettings};
+pub use tls::{CertificateFiles, TlsSettings};

@@ -44,6 +44,11 @@ impl<'a> Section<'a> {
         self.inner(place, table)
     }
 
+    /// Whether the setting `name` is written.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.table.contains_key(name)
+    }
+
     /// Reads every section `[name.X]`; `read` is given each X.
     pub(super) fn each_named<T>(
         &mut self,

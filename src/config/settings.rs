@@ -18,6 +18,7 @@ use super::listen::{self, ListenSettings};
 use super::records::{self, LogSettings};
 use super::section::{Context, Section};
 use super::stores::{self, StoreSettings};
+use super::tls::{self, CertificateFiles, TlsSettings};
 use crate::cache::CacheSettings;
 use crate::catalog::CatalogSettings;
 use crate::link::{LinkBounds, PublicOrigin};
@@ -32,6 +33,10 @@ pub struct Settings {
     pub public_origin: PublicOrigin,
     /// Where we listen.
     pub listen: ListenSettings,
+    /// How the public listener speaks TLS; `None`: plain HTTP.
+    pub tls: Option<TlsSettings>,
+    /// The certificates of the control listener; none: plain HTTP.
+    pub control_certificates: Vec<CertificateFiles>,
     /// The keyring's file.
     pub keyring_file: PathBuf,
     /// Who may use the control API.
@@ -72,9 +77,11 @@ impl Settings {
 pub(super) struct Draft {
     /// Whole only if there are no faults.
     pub(super) settings: Option<Settings>,
-    /// What else can be looked at in spite of faults: the keyring's file and the profiles.
+    /// What else can be looked at in spite of faults: the keyring's file, the profiles, the certificates.
     pub(super) keyring_file: Option<PathBuf>,
     pub(super) fetchers: BTreeMap<ProfileName, FetcherSettings>,
+    pub(super) tls: Option<TlsSettings>,
+    pub(super) control_certificates: Vec<CertificateFiles>,
     pub(super) faults: Vec<Fault>,
 }
 
@@ -89,17 +96,25 @@ impl Draft {
     }
 
     pub(super) fn of(faults: Vec<Fault>) -> Self {
-        Self { settings: None, keyring_file: None, fetchers: BTreeMap::new(), faults }
+        Self {
+            settings: None,
+            keyring_file: None,
+            fetchers: BTreeMap::new(),
+            tls: None,
+            control_certificates: Vec::new(),
+            faults,
+        }
     }
 
     fn read(table: Table, context: &Context<'_>, mut faults: Vec<Fault>) -> Self {
         let mut root = Section::root(table, context, &mut faults);
         let public_origin = listen::public_origin(&mut root);
         let listen = listen::read(root.section("listen"));
-        refuse_tls(&mut root);
+        let tls = tls::read(&mut root, public_origin.as_ref());
         let keyring_file = keyring_file(root.section("keyring"));
         let stores = stores::read(&mut root);
-        let clients = clients::read(root.section("control"), &stores.names);
+        let control = clients::read(root.section("control"), &stores.names);
+        listen::guard_control(&mut root, &listen, !control.certificates.is_empty());
         let origin = stores::retries(root.section("origin"));
         let links = limits::links(root.section("links"));
         let cache = limits::cache(root.section("cache"));
@@ -112,8 +127,10 @@ impl Draft {
         let settings = public_origin.map(|public_origin| Settings {
             public_origin,
             listen,
+            tls: tls.clone(),
+            control_certificates: control.certificates.clone(),
             keyring_file: keyring_file.clone(),
-            clients,
+            clients: control.clients,
             stores: stores.settings,
             origin,
             links,
@@ -124,7 +141,14 @@ impl Draft {
             fetchers: fetchers.clone(),
             log,
         });
-        Self { settings, keyring_file: Some(keyring_file), fetchers, faults }
+        Self {
+            settings,
+            keyring_file: Some(keyring_file),
+            fetchers,
+            tls,
+            control_certificates: control.certificates,
+            faults,
+        }
     }
 }
 
@@ -141,17 +165,6 @@ fn parse(text: &str, faults: &mut Vec<Fault>) -> Option<Table> {
         return None;
     }
     text.parse().map_err(|_| faults.push(Fault::new("the settings", "this is not TOML"))).ok()
-}
-
-/// A certificate that is silently not used would be a gateway that speaks in the clear.
-fn refuse_tls(root: &mut Section<'_>) {
-    if root.read("tls", |_| Ok(())).is_some() {
-        root.fault(
-            "tls",
-            "comes with a later release; for now remove this section, end TLS in front of the gateway and let it pass \
-             plain HTTP to listen.public",
-        );
-    }
 }
 
 fn keyring_file(mut section: Section<'_>) -> PathBuf {

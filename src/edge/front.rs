@@ -3,22 +3,25 @@
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use ::http::{HeaderValue, Request, Response, StatusCode};
 use bytes::Bytes;
 use futures_util::FutureExt;
+use http_body::Body;
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
 use super::Hosts;
 use super::account::{Account, AccountedBody, SERVED};
-use super::gate::{check_framing, check_host, check_method, told_of};
-use crate::asset::{AssetBody, AssetRequest, Assets, NOT_FOUND, Story};
+use super::gate::{check_framing, check_head, check_host, check_method, told_of};
+use crate::asset::{AssetBody, AssetRequest, Assets, NOT_FOUND, OVERLOADED, Story};
 use crate::catalog::Catalog;
 use crate::fetcher::{ClientAddr, PeerAddr, client_address};
 use crate::http::{Problem, ProblemKind, Retrieval};
 use crate::link::LinkPath;
+use crate::server::NetworkRates;
 use crate::telemetry::{AccessLog, Metrics};
 use crate::value::{Clock, Live};
 
@@ -32,8 +35,12 @@ pub struct EdgeParts {
     pub assets: Assets,
     /// The host names that are ours.
     pub hosts: Live<Hosts>,
+    /// How many header fields a request may have.
+    pub head_lines: usize,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Live<Vec<IpNet>>,
+    /// How many requests each client network may send.
+    pub rates: Arc<NetworkRates>,
     /// Where each request is written down.
     pub access_log: AccessLog,
     /// Where fetches of our links are kept.
@@ -54,7 +61,7 @@ impl Edge {
     }
 
     /// Answers one request from `peer`, whose connection is cut by `cut`.
-    pub async fn handle<B>(
+    pub async fn handle<B: Body>(
         &self,
         request: Request<B>,
         peer: SocketAddr,
@@ -67,7 +74,7 @@ impl Edge {
             Ok(Ok(answer)) => answer,
             Ok(Err(problem)) => {
                 account.asked = Some(request.uri().clone());
-                told(told_of(problem, request.headers()))
+                told(told_of(problem, &request))
             }
             Err(_) => {
                 tracing::error!("a request panicked; it alone was ended");
@@ -84,22 +91,32 @@ impl Edge {
         client_address(PeerAddr::new(peer), forwarded, &self.0.trusted_proxies.get())
     }
 
-    async fn answer<B>(
+    fn check_rate(&self, client: ClientAddr) -> Result<(), Problem> {
+        if self.0.rates.admit(client.ip()) {
+            return Ok(());
+        }
+        self.0.metrics.overload_refusal(RATE);
+        Err(OVERLOADED.because("Your network sends too many requests. Try again in a second.").with_retry_after(REFILL))
+    }
+
+    async fn answer<B: Body>(
         &self,
         request: &Request<B>,
         client: ClientAddr,
         cut: &CancellationToken,
         story: &mut Story,
     ) -> Result<Answer, Problem> {
+        self.check_rate(client)?;
         let headers = request.headers();
-        check_host(request.uri(), headers, &self.0.hosts.get())?;
+        check_head(headers, self.0.head_lines)?;
+        check_host(request, &self.0.hosts.get())?;
         let path = request.uri().path();
         let is_link = LinkPath::is_meant_by(path);
         if !is_link && path != ROBOTS_PATH {
             return Err(NOT_FOUND.because("Only links are served here."));
         }
         let method = check_method(request.method())?;
-        check_framing(headers)?;
+        check_framing(request)?;
         if !is_link {
             return Ok((robots(method), "robots"));
         }
@@ -132,6 +149,10 @@ fn told(problem: Problem) -> Answer {
     (response, outcome)
 }
 
+/// What metrics call the limit on requests; the setting is `limits.requests_per_second`.
+const RATE: &str = "requests-per-second";
+/// How long it takes until half of a bucket is there again.
+const REFILL: Duration = Duration::from_secs(1);
 const ROBOTS_PATH: &str = "/robots.txt";
 const ROBOTS: &[u8] = b"User-agent: *\nAllow: /\n";
 const FORWARDED_FOR: &str = "x-forwarded-for";

@@ -41,6 +41,25 @@ impl fmt::Display for ClientAddr {
     }
 }
 
+/// The network of a client, against which limits count: nobody gets around them by moving to the next address.
+///
+/// It is the /24 of an IPv4 address and the /48 of an IPv6 one, the smallest that the world's routing tables hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientNetwork(u64);
+
+impl ClientNetwork {
+    /// The network of this address; an IPv4-mapped one (RFC 4291 section 2.5.5.2) counts as IPv4.
+    pub fn of(ip: IpAddr) -> Self {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => Self(IS_IPV4 | u64::from(ip.to_bits() >> 8)),
+            IpAddr::V6(ip) => Self(u64::try_from(ip.to_bits() >> 80).unwrap_or_default()),
+        }
+    }
+}
+
+/// Above the 48 bits of an IPv6 network.
+const IS_IPV4: u64 = 1 << 63;
+
 /// Walks the `X-Forwarded-For` lines, in the order they came, back from the peer to the first address that is not `trusted`.
 ///
 /// An entry that is no address (an empty one as well) ends the walk at the last trusted hop: what stands left of it may be anything.
@@ -81,6 +100,22 @@ mod tests {
         let trusted: Vec<IpNet> = trusted.iter().map(|net| net.parse().unwrap()).collect();
         let peer = PeerAddr::new(SocketAddr::new(peer.parse().unwrap(), 1));
         client_address(peer, lines.iter().map(|line| line.as_bytes()), &trusted).to_string()
+    }
+
+    #[test]
+    fn neighbours_share_a_network() {
+        let of = |text: &str| ClientNetwork::of(text.parse().unwrap());
+        for (one, other, same) in [
+            ("192.0.2.1", "192.0.2.254", true),
+            ("192.0.2.1", "192.0.3.1", false),
+            ("192.0.2.1", "::ffff:192.0.2.9", true),
+            ("2001:db8:1::1", "2001:db8:1:ffff::9", true),
+            ("2001:db8:1::1", "2001:db8:2::1", false),
+            ("0.0.0.0", "::", false),
+            ("255.255.255.1", "ffff:ffff:ffff::1", false),
+        ] {
+            assert_eq!(of(one) == of(other), same, "{one} {other}");
+        }
     }
 
     #[test]

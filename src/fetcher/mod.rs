@@ -11,7 +11,7 @@ mod network;
 mod profile;
 mod verdict;
 
-pub use address::{ClientAddr, PeerAddr, client_address};
+pub use address::{ClientAddr, ClientNetwork, PeerAddr, client_address};
 pub use agent::{AgentClass, AgentRules, BadAgentPattern};
 pub use network::{BadNetworkList, NetworkFault, NetworkList, NetworkReason, NetworkVerdict};
 pub use profile::{Contradiction, Mode, Profile, RequestFacts, Require};

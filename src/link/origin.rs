@@ -42,6 +42,16 @@ impl PublicOrigin {
         self.text.get(self.authority_at..).unwrap_or_default()
     }
 
+    /// The host alone, an IPv6 address without its brackets: what a certificate must name.
+    pub fn host(&self) -> &str {
+        let authority = self.authority();
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => host,
+            _ => authority,
+        };
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+
     /// Whether links begin with `https://`.
     pub fn is_https(&self) -> bool {
         self.text.starts_with("https://")
@@ -89,15 +99,16 @@ mod tests {
 
     #[test]
     fn origins_are_scheme_host_and_port() {
-        for (text, authority) in [
-            ("https://media.example.com", "media.example.com"),
-            ("https://media.example.com:8443", "media.example.com:8443"),
-            ("http://127.0.0.1:8080", "127.0.0.1:8080"),
-            ("http://[::1]:8080", "[::1]:8080"),
-            ("http://[::1]", "[::1]"),
+        for (text, authority, host) in [
+            ("https://media.example.com", "media.example.com", "media.example.com"),
+            ("https://media.example.com:8443", "media.example.com:8443", "media.example.com"),
+            ("http://127.0.0.1:8080", "127.0.0.1:8080", "127.0.0.1"),
+            ("http://[::1]:8080", "[::1]:8080", "::1"),
+            ("http://[::1]", "[::1]", "::1"),
         ] {
             let origin: PublicOrigin = text.parse().unwrap();
             assert_eq!((origin.as_str(), origin.authority()), (text, authority));
+            assert_eq!(origin.host(), host);
         }
     }
 

@@ -1,11 +1,9 @@
 //! One connection, from its accept to an ending with a name.
 //!
-//! HTTP/1.1 by hyper: a limit on the head's size, lines and time, keep-alive, no half-closed sockets. What hyper's parser refuses gets its own
-//! bare answer and never reaches a service, so it is counted here. A panic in the service or its body is caught here: it ends this
-//! connection without a clean end of the body, and nothing else.
+//! HTTP/1.1 and HTTP/2 by hyper: limits on a head's size and lines, keep-alive, no half-closed sockets; limits on time by the connection's
+//! pulse. What hyper's parser refuses gets its own bare answer and never reaches a service, so it is counted here. A panic
+//! is caught here: it ends the connection (over HTTP/2 its stream) without a clean end of the body, and nothing else.
 
-use std::io;
-use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -17,112 +15,81 @@ use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::rt::{Read, Write};
+use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, Service, service_fn};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::time::{sleep_until, timeout_at};
+use tokio::time::{sleep_until, timeout, timeout_at};
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use super::drain::Drain;
+use super::drain::{Drain, Schedule};
 use super::fair::Fair;
-use super::head_clock::HeadClock;
+use super::flood::{FloodGuard, Metered};
 use super::lane::Lane;
-use super::serve::{BoxError, ConnectionLimits, PeerInfo, Place};
+use super::opening::{Opened, Opening, Stream};
+use super::places::Place;
+use super::pulse::{AWAITED, Late, Pulse};
+use super::serve::{BoxError, PeerInfo};
+use super::streams::{StreamTasks, accounted};
+use super::watch::Watch;
+use super::{ConnectionLimits, Ending};
 use crate::arena::Arena;
 use crate::telemetry::ListenerMetrics;
 
-/// How a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ending {
-    /// Closed by either side between two answers.
-    Done,
-    /// The parser refused the request's head, and hyper answered 400.
-    BadHead,
-    /// The head or its target was too long, and hyper answered 431 or 414.
-    HeadTooLarge,
-    /// No whole head came in time, or the connection idled too long.
-    TimedOut,
-    /// The client left within a request or an answer.
-    ClientLeft,
-    /// The service or its body ended in an error, so the answer was broken off.
-    BrokenOff,
-    /// The service or its body panicked.
-    Panicked,
-    /// Its reader was too slow while memory was short, so the answer was broken off.
-    TooSlow,
-    /// The drain's deadline came first, or the whole server was dropped.
-    Cut,
-}
-
-impl Ending {
-    /// The ending as logs and metrics write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::BadHead => "bad-head",
-            Self::HeadTooLarge => "head-too-large",
-            Self::TimedOut => "timed-out",
-            Self::ClientLeft => "client-left",
-            Self::BrokenOff => "broken-off",
-            Self::Panicked => "panicked",
-            Self::TooSlow => "too-slow",
-            Self::Cut => "cut",
-        }
-    }
-
-    fn of(result: Result<(), hyper::Error>) -> Self {
-        match result {
-            Ok(()) => Self::Done,
-            Err(error) if error.is_parse_too_large() => Self::HeadTooLarge,
-            Err(error) if error.is_parse() => Self::BadHead,
-            Err(error) if error.is_timeout() => Self::TimedOut,
-            Err(error) if error.is_user() => Self::BrokenOff,
-            Err(_) => Self::ClientLeft,
-        }
-    }
+/// On what terms connections of a listener are held.
+pub(super) struct Terms {
+    pub(super) listener: &'static str,
+    pub(super) opening: Opening,
+    pub(super) limits: ConnectionLimits,
+    pub(super) arena: Option<Arena>,
+    pub(super) metrics: Arc<ListenerMetrics>,
+    pub(super) drain: Drain,
 }
 
 /// What a connection holds while it lives; dropping it counts the ending and gives back the place.
 pub(super) struct Connection {
-    listener: &'static str,
-    metrics: Arc<ListenerMetrics>,
-    drain: Drain,
+    terms: Arc<Terms>,
     ending: Ending,
     _place: Place,
 }
 
 impl Connection {
-    pub(super) fn begin(listener: &'static str, metrics: Arc<ListenerMetrics>, place: Place, drain: Drain) -> Self {
-        metrics.opened();
-        Self { listener, metrics, drain, ending: Ending::Cut, _place: place }
+    pub(super) fn begin(terms: Arc<Terms>, place: Place) -> Self {
+        terms.metrics.opened();
+        Self { terms, ending: Ending::Cut, _place: place }
     }
 
     /// Answers requests until the connection ends.
-    pub(super) async fn run<M, S, B>(
-        mut self,
-        stream: TcpStream,
-        peer: SocketAddr,
-        protocol: Protocol,
-        make: Arc<M>,
-    ) -> Ending
+    pub(super) async fn run<M, S, B>(mut self, socket: TcpStream, peer: std::net::SocketAddr, make: Arc<M>) -> Ending
     where
         M: Fn(PeerInfo) -> S,
-        S: Service<Request<Incoming>, Response = Response<B>>,
-        S::Future: Send,
-        S::Error: Into<BoxError>,
-        B: Body + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError> + Send,
+        B: Body + Unpin + Send + 'static,
+        B::Data: Send,
         B::Error: Into<BoxError>,
     {
         let cut = CancellationToken::new();
+        let terms = &self.terms;
         let talk = async {
-            let Ok(local) = opened(&stream) else { return Ending::ClientLeft };
-            let lane = Lane::new(stream, protocol.arena, Arc::clone(&self.metrics));
-            let io = Fair::new(lane, protocol.write_budget);
-            let leaving = Arc::new(AtomicBool::new(false));
-            let service = watched(make(PeerInfo { peer, local, cut: cut.clone() }), Arc::clone(&leaving));
-            let (mut http, clock) = (protocol.http, HeadClock::new(protocol.header_read_timeout));
-            let connection = pin!(http.timer(clock.clone()).serve_connection(io, service));
-            self.talk(connection, &clock, &leaving).await
+            let Opened { stream, client, local, place } = match opened_unless_drained(terms, socket, peer).await {
+                Ok(opened) => opened,
+                Err(ending) => return ending,
+            };
+            let service = make(PeerInfo { peer: client, local, cut: cut.clone() });
+            let ending = match stream {
+                Stream::Http1(socket) => {
+                    let lane = Lane::new(socket, terms.arena.clone(), Arc::clone(&terms.metrics));
+                    terms.speak_http1(lane, service).await
+                }
+                Stream::TlsHttp1(tls) => Box::pin(terms.speak_http1(TokioIo::new(tls), service)).await,
+                Stream::TlsHttp2(tls) => Box::pin(terms.speak_http2(tls, service)).await,
+            };
+            drop(place);
+            ending
         };
         let ending = tokio::select! {
             biased;
@@ -131,92 +98,180 @@ impl Connection {
             () = cut.cancelled() => Ending::TooSlow,
         };
         if ending == Ending::Panicked {
-            tracing::error!(listener = self.listener, "a request panicked; its connection was closed");
+            tracing::error!(listener = self.terms.listener, "a request panicked; its connection was closed");
         }
         self.ending = ending;
         ending
-    }
-
-    /// Drives the connection, and takes it through the steps of the drain.
-    async fn talk<I, S, B>(
-        &self,
-        mut connection: Pin<&mut http1::Connection<I, S>>,
-        clock: &HeadClock,
-        leaving: &AtomicBool,
-    ) -> Ending
-    where
-        I: hyper::rt::Read + hyper::rt::Write + Unpin,
-        S: HttpService<Incoming, ResBody = B>,
-        S::Error: Into<BoxError>,
-        B: Body + 'static,
-        B::Error: Into<BoxError>,
-    {
-        let schedule = tokio::select! {
-            biased;
-            result = in_time(connection.as_mut(), clock) => return Ending::of(result),
-            schedule = self.drain.schedule() => schedule,
-        };
-        leaving.store(true, Ordering::Relaxed);
-        tokio::select! {
-            biased;
-            result = in_time(connection.as_mut(), clock) => return Ending::of(result),
-            () = sleep_until(schedule.close_idle) => {}
-        }
-        connection.as_mut().graceful_shutdown();
-        timeout_at(schedule.cut, in_time(connection, clock)).await.map_or(Ending::Cut, Ending::of)
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.metrics.closed(self.ending.as_str());
+        self.terms.metrics.closed(self.ending.as_str());
     }
 }
 
-/// Drives the connection to its end, and has it look again when a head is late.
-async fn in_time<C: Future + ?Sized>(mut connection: Pin<&mut C>, clock: &HeadClock) -> C::Output {
-    loop {
-        tokio::select! {
+/// Opens the connection. A drain does not wait for handshakes: who has not asked for anything yet is better served elsewhere.
+async fn opened_unless_drained(terms: &Terms, socket: TcpStream, peer: std::net::SocketAddr) -> Result<Opened, Ending> {
+    tokio::select! {
+        biased;
+        opened = terms.opening.open(socket, peer) => opened,
+        () = terms.drain.closes_idle() => Err(Ending::Done),
+    }
+}
+
+impl Terms {
+    async fn speak_http1<I, S, B>(&self, io: I, service: S) -> Ending
+    where
+        I: Read + Write + Unpin,
+        S: Service<Request<Incoming>, Response = Response<B>>,
+        S::Future: Send,
+        S::Error: Into<BoxError>,
+        B: Body + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let (pulse, leaving) = (Pulse::new(&self.limits), Arc::new(AtomicBool::new(false)));
+        let io = Watch::new(Fair::new(io, self.limits.write_budget), pulse.clone(), true);
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(pulse.clone())
+            .header_read_timeout(AWAITED)
+            .max_header_size(self.limits.head_bytes)
+            .keep_alive(true)
+            .half_close(false);
+        if self.limits.head_lines != HYPERS_HEAD_LINES {
+            builder.max_headers(self.limits.head_lines);
+        }
+        let connection = pin!(builder.serve_connection(io, watched(service, Arc::clone(&leaving))));
+        let talk = Talk { pulse: &pulse, guard: None, drain: &self.drain };
+        talk.on(connection, || leaving.store(true, Ordering::Relaxed)).await
+    }
+
+    async fn speak_http2<S, B>(&self, tls: Box<TlsStream<TcpStream>>, service: S) -> Ending
+    where
+        S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError> + Send,
+        B: Body + Unpin + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        let (pulse, guard) = (Pulse::new(&self.limits), FloodGuard::new(&self.limits));
+        let io = TokioIo::new(Metered::new(tls, guard.clone(), pulse.clone()));
+        let io = Watch::new(Fair::new(io, self.limits.write_budget), pulse.clone(), false);
+        let mut builder = http2::Builder::new(StreamTasks { listener: self.listener });
+        builder
+            .max_concurrent_streams(self.limits.streams_per_connection)
+            .max_pending_accept_reset_streams(usize::try_from(self.limits.resets_per_second).unwrap_or(usize::MAX))
+            .max_header_list_size(u32::try_from(self.limits.head_bytes).unwrap_or(u32::MAX))
+            .initial_stream_window_size(REQUEST_WINDOW)
+            .initial_connection_window_size(REQUEST_WINDOW)
+            .max_send_buf_size(SEND_BUFFER);
+        let connection = pin!(builder.serve_connection(io, accounted(service, pulse.clone(), guard.clone())));
+        let talk = Talk { pulse: &pulse, guard: Some(&guard), drain: &self.drain };
+        talk.on(connection, || {}).await
+    }
+}
+
+/// A connection of either protocol.
+trait Speaking: Future<Output = Result<(), hyper::Error>> {
+    /// Whether leaving loses no request that is on its way: GOAWAY says which are still answered (RFC 9113 section 6.8), while
+    /// HTTP/1.1 can only hang up.
+    const LEAVES_POLITELY: bool;
+
+    /// Answers what has begun and nothing more.
+    fn leave(self: Pin<&mut Self>);
+}
+
+impl<I, S, B> Speaking for http1::Connection<I, S>
+where
+    I: Read + Write + Unpin,
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<BoxError>,
+    B: Body + 'static,
+    B::Error: Into<BoxError>,
+{
+    const LEAVES_POLITELY: bool = false;
+
+    fn leave(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<I, S, B> Speaking for http2::Connection<I, S, StreamTasks>
+where
+    I: Read + Write + Unpin,
+    S: HttpService<Incoming, ResBody = B>,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    const LEAVES_POLITELY: bool = true;
+
+    fn leave(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// Drives a connection to its end, with everything that may end it.
+struct Talk<'a> {
+    pulse: &'a Pulse,
+    /// HTTP/2 alone.
+    guard: Option<&'a FloodGuard>,
+    drain: &'a Drain,
+}
+
+impl Talk<'_> {
+    /// Takes the connection through the steps of the drain, if there is one.
+    async fn on<C: Speaking>(&self, mut connection: Pin<&mut C>, leaving: impl FnOnce()) -> Ending {
+        let Schedule { close_idle, cut } = tokio::select! {
             biased;
-            result = connection.as_mut() => return result,
-            () = clock.late() => {}
+            ending = self.until_late(connection.as_mut()) => return ending,
+            schedule = self.drain.schedule() => schedule,
+        };
+        leaving();
+        if !C::LEAVES_POLITELY {
+            tokio::select! {
+                biased;
+                ending = self.until_late(connection.as_mut()) => return ending,
+                () = sleep_until(close_idle) => {}
+            }
+        }
+        connection.as_mut().leave();
+        timeout_at(cut, self.until_late(connection)).await.unwrap_or(Ending::Cut)
+    }
+
+    /// Drives the connection until it ends, something takes too long, or the client floods it.
+    async fn until_late<C: Speaking>(&self, mut connection: Pin<&mut C>) -> Ending {
+        let late = tokio::select! {
+            biased;
+            result = connection.as_mut() => return self.ended(result),
+            late = self.pulse.late() => late,
+            () = self.flooded() => return Ending::Flooded,
+        };
+        match late {
+            Late::Head => Ending::HeadLate,
+            Late::Stalled => Ending::WriteStalled,
+            Late::Idle => {
+                connection.as_mut().leave();
+                let _ = timeout(GOODBYE, connection).await;
+                Ending::TimedOut
+            }
         }
     }
-}
 
-/// How a connection is to be spoken with.
-#[derive(Clone)]
-pub(super) struct Protocol {
-    http: http1::Builder,
-    header_read_timeout: Duration,
-    write_budget: u64,
-    arena: Option<Arena>,
-}
-
-/// How clients of a listener with these limits are to be spoken with.
-pub(super) fn protocol(limits: &ConnectionLimits, arena: Option<&Arena>) -> Protocol {
-    let mut builder = http1::Builder::new();
-    builder
-        .header_read_timeout(limits.header_read_timeout)
-        .max_header_size(limits.head_bytes)
-        .keep_alive(true)
-        .half_close(false);
-    if limits.max_headers != HYPERS_MAX_HEADERS {
-        builder.max_headers(limits.max_headers);
+    async fn flooded(&self) {
+        match self.guard {
+            Some(guard) => guard.flooded().await,
+            None => std::future::pending().await,
+        }
     }
-    Protocol {
-        http: builder,
-        header_read_timeout: limits.header_read_timeout,
-        write_budget: limits.write_budget,
-        arena: arena.cloned(),
-    }
-}
 
-/// Prepares an accepted socket, and gives our end's address.
-fn opened(stream: &TcpStream) -> io::Result<SocketAddr> {
-    // Answers are written whole; waiting to join small ones only delays the first byte.
-    stream.set_nodelay(true)?;
-    stream.local_addr()
+    fn ended(&self, result: Result<(), hyper::Error>) -> Ending {
+        if self.guard.is_some_and(FloodGuard::is_flooded) { Ending::Flooded } else { Ending::of(result) }
+    }
 }
 
 /// The service, with answers that announce the end of the connection once it is `leaving`. Only the connection's own task uses the
@@ -244,12 +299,19 @@ where
 }
 
 /// hyper's own limit, for which it needs no heap memory per request; setting any, even the same, costs some.
-const HYPERS_MAX_HEADERS: usize = 100;
+const HYPERS_HEAD_LINES: usize = 100;
+/// How long an idle connection may take to hear that it is closed.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// HTTP/2: how much of bodies a client may send before we read it. Requests here have none, and RFC 9113 section 6.9.2 begins with this much.
+const REQUEST_WINDOW: u32 = 65_535;
+/// HTTP/2: how much of an answer may wait for its client, in bytes: one block, as over HTTP/1.1.
+const SEND_BUFFER: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
     use std::future::pending;
+    use std::net::SocketAddr;
     use std::sync::Mutex;
 
     use bytes::Bytes;
@@ -263,6 +325,7 @@ mod tests {
     use super::*;
     use crate::server::{Drain, DrainReport, Listener, serve};
     use crate::telemetry::Metrics;
+    use crate::value::Live;
 
     /// A block that everybody who sends a part of it holds.
     struct Part(Arc<Vec<u8>>);
@@ -355,7 +418,14 @@ mod tests {
                 async move { Ok::<_, Infallible>(answer) }
             })
         };
-        let end = tokio::spawn(serve(listener, ConnectionLimits::default(), make, Arc::clone(&metrics), drain.clone()));
+        let end = tokio::spawn(serve(
+            listener,
+            ConnectionLimits::default(),
+            Live::new(Vec::new()),
+            make,
+            Arc::clone(&metrics),
+            drain.clone(),
+        ));
         let mut bystander = ask(address, "/").await;
         until_hello(&mut bystander).await;
         // One reader takes nothing of a body that has more; one has taken everything of a body that waits.

@@ -48,6 +48,12 @@ impl Drain {
         });
     }
 
+    /// Waits until idle connections are closed.
+    pub(super) async fn closes_idle(&self) {
+        let schedule = self.schedule().await;
+        tokio::time::sleep_until(schedule.close_idle).await;
+    }
+
     /// Waits until the end begins; then when its steps are.
     pub(super) async fn schedule(&self) -> Schedule {
         let mut heard = self.0.subscribe();

@@ -5,8 +5,10 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::arena::Arena;
@@ -18,18 +20,36 @@ pub struct Listener {
     name: &'static str,
     socket: TcpListener,
     arena: Option<Arena>,
+    tls: Option<Arc<ServerConfig>>,
+    proxy_header: bool,
 }
 
 impl Listener {
     /// Binds `addr`; port 0 lets the system choose one.
     pub async fn bind(name: &'static str, addr: SocketAddr) -> io::Result<Self> {
-        Ok(Self { name, socket: TcpListener::bind(addr).await?, arena: None })
+        Ok(Self::new(name, TcpListener::bind(addr).await?))
     }
 
     /// Takes over a socket that listens already, such as one inherited from a supervisor. Must be called within a runtime.
     pub fn from_std(name: &'static str, socket: std::net::TcpListener) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        Ok(Self { name, socket: TcpListener::from_std(socket)?, arena: None })
+        Ok(Self::new(name, TcpListener::from_std(socket)?))
+    }
+
+    fn new(name: &'static str, socket: TcpListener) -> Self {
+        Self { name, socket, arena: None, tls: None, proxy_header: false }
+    }
+
+    /// The same, speaking TLS by this configuration, which decides certificates and protocols; `None`: plain HTTP/1.1.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<Arc<ServerConfig>>) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// The same, where every connection must begin with a PROXY header from a trusted proxy, if `required`.
+    #[must_use]
+    pub fn with_proxy_header(self, required: bool) -> Self {
+        Self { proxy_header: required, ..self }
     }
 
     /// The same, and what of its answers lies in `arena` is sent without a copy.
@@ -40,6 +60,14 @@ impl Listener {
 
     pub(super) const fn arena(&self) -> Option<&Arena> {
         self.arena.as_ref()
+    }
+
+    pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.tls.clone()
+    }
+
+    pub(super) const fn proxy_header(&self) -> bool {
+        self.proxy_header
     }
 
     /// What logs and metrics call it.

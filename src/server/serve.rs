@@ -12,31 +12,20 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
+use ipnet::IpNet;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{self, Connection, Ending};
+use super::connection::{Connection, Terms};
 use super::drain::Schedule;
-use super::{Drain, DrainReport, Listener};
+use super::opening::Opening;
+use super::places::{Place, Places};
+use super::turnstile::Turnstile;
+use super::{ConnectionLimits, Drain, DrainReport, Ending, Listener};
 use crate::telemetry::{ListenerMetrics, Metrics};
-
-/// What bounds the connections of one listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConnectionLimits {
-    /// How many may be open at once; at least 1.
-    pub max_connections: usize,
-    /// How long a connection may take to send a request's head, and how long it may idle between two requests.
-    pub header_read_timeout: Duration,
-    /// How long a request's head may be, in bytes; hyper's least is 8,192.
-    pub head_bytes: usize,
-    /// How many header lines a request may have.
-    pub max_headers: usize,
-    /// How many bytes a connection writes in a row before others go first.
-    pub write_budget: u64,
-}
+use crate::value::Live;
 
 /// What a connection's service is made from: its two ends, and the way to cut it.
 #[derive(Clone, Debug)]
@@ -49,24 +38,14 @@ pub struct PeerInfo {
     pub cut: CancellationToken,
 }
 
-impl Default for ConnectionLimits {
-    fn default() -> Self {
-        Self {
-            max_connections: 10_000,
-            header_read_timeout: Duration::from_secs(15),
-            head_bytes: 16 * 1024,
-            max_headers: 100,
-            write_budget: 256 * 1024,
-        }
-    }
-}
-
 /// Serves connections until the drain begins and the last one has ended or was cut. `make` makes the service of each connection.
+/// Connections from `trusted_proxies` take no places, and they alone may begin with a PROXY header.
 ///
 /// An axum router is served by `TowerToHyperService::new(router)`.
 pub async fn serve<M, S, B>(
     listener: Listener,
     limits: ConnectionLimits,
+    trusted_proxies: Live<Vec<IpNet>>,
     make: M,
     metrics: Arc<Metrics>,
     drain: Drain,
@@ -75,46 +54,58 @@ where
     M: Fn(PeerInfo) -> S + Send + Sync + 'static,
     S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
     S::Future: Send + 'static,
-    S::Error: Into<BoxError>,
-    B: Body + Send + 'static,
+    S::Error: Into<BoxError> + Send,
+    B: Body + Unpin + Send + 'static,
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let (protocol, make) = (connection::protocol(&limits, listener.arena()), Arc::new(make));
-    let metrics = Arc::new(metrics.listener(listener.name()));
-    let places = Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let (metrics, make) = (Arc::new(metrics.listener(listener.name())), Arc::new(make));
+    let places = Places::new(&limits, trusted_proxies);
+    let opening = Opening {
+        tls: Opening::acceptor(listener.tls()),
+        proxy_header: listener.proxy_header(),
+        places: places.clone(),
+        turnstile: Turnstile::new(),
+        time_limit: limits.handshake_timeout,
+        write_stall: limits.write_stall,
+        metrics: Arc::clone(&metrics),
+    };
+    let (arena, listens) = (listener.arena().cloned(), drain.clone());
+    let terms = Arc::new(Terms { listener: listener.name(), opening, limits, arena, metrics, drain });
     let mut open = JoinSet::new();
-    let mut begun = pin!(drain.schedule());
+    let mut begun = pin!(listens.schedule());
     let schedule = loop {
-        let (stream, peer, place) = tokio::select! {
+        let next = tokio::select! {
             biased;
             schedule = &mut begun => break schedule,
             Some(_) = open.join_next() => continue,
-            next = next_connection(&listener, &places, &metrics) => next,
+            next = next_connection(&listener, &places, &terms.metrics) => next,
         };
-        let connection = Connection::begin(listener.name(), Arc::clone(&metrics), place, drain.clone());
-        open.spawn(connection.run(stream, peer, protocol.clone(), Arc::clone(&make)));
+        let Some((socket, peer, place)) = next else { continue };
+        let connection = Connection::begin(Arc::clone(&terms), place);
+        open.spawn(connection.run(socket, peer, Arc::clone(&make)));
     };
     drop(listener);
     last_connections(open, schedule).await
 }
 
+/// The next connection that may stay; `None` when the next one was over the limit.
 async fn next_connection(
     listener: &Listener,
-    places: &Arc<Semaphore>,
+    places: &Places,
     metrics: &ListenerMetrics,
-) -> (TcpStream, SocketAddr, Place) {
-    let place = Arc::clone(places).try_acquire_owned().ok();
-    if place.is_none() {
-        metrics.waited();
-    }
+) -> Option<(TcpStream, SocketAddr, Place)> {
+    let place = places.next(metrics).await;
+    let (socket, peer) = listener.accept(metrics).await;
     let place = match place {
+        _ if places.trusts(peer.ip()) => None,
         Some(place) => Some(place),
-        // Only a closed semaphore gives no place, and nobody closes this one.
-        None => Arc::clone(places).acquire_owned().await.ok(),
+        None => {
+            metrics.refused("connections");
+            return None;
+        }
     };
-    let (stream, peer) = listener.accept(metrics).await;
-    (stream, peer, place)
+    Some((socket, peer, place))
 }
 
 /// Waits for the connections that were open at the drain. They end themselves by the schedule; a task that cannot, because it never
@@ -144,10 +135,10 @@ async fn last_connections(mut open: JoinSet<Ending>, schedule: Schedule) -> Drai
 /// An error of a service or a body, as hyper takes it.
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The right to hold one connection open.
-pub(super) type Place = Option<OwnedSemaphorePermit>;
-
 const SLACK: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod over_tls;
 
 #[cfg(test)]
 mod tests {
@@ -184,7 +175,8 @@ mod tests {
                     async move { Ok::<_, Infallible>(answer(&request, &info)) }
                 })
             };
-            let end = tokio::spawn(serve(listener, limits, make, Arc::clone(&metrics), drain.clone()));
+            let end =
+                tokio::spawn(serve(listener, limits, Live::new(Vec::new()), make, Arc::clone(&metrics), drain.clone()));
             Self { addr, drain, metrics, end }
         }
 
@@ -265,6 +257,8 @@ mod tests {
         BoxBody::new(StreamBody::new(Box::pin(parts) as Pin<Box<dyn stream::Stream<Item = _> + Send + Sync>>))
     }
 
+    const SHORT: Duration = Duration::from_millis(200);
+
     fn limits() -> ConnectionLimits {
         ConnectionLimits::default()
     }
@@ -288,8 +282,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_head_and_an_idle_connection_are_closed_in_time() {
-        let server =
-            Running::start(ConnectionLimits { header_read_timeout: Duration::from_millis(200), ..limits() }).await;
+        let server = Running::start(ConnectionLimits { head_timeout: SHORT, idle_timeout: SHORT, ..limits() }).await;
         let begun = Instant::now();
         let mut silent = server.connect().await;
         let mut slow = server.connect().await;
@@ -300,7 +293,9 @@ mod tests {
         assert_eq!((silent.rest().await, slow.rest().await, idle.rest().await), Default::default());
         assert!((Duration::from_millis(150)..Duration::from_secs(5)).contains(&begun.elapsed()));
         server.counted("hallpass_connections{listener=\"public\"} 0").await;
-        assert!(server.metrics.encode().contains("ending=\"timed-out\"} 3"), "{}", server.metrics.encode());
+        for ending in ["ending=\"timed-out\"} 2", "ending=\"head-late\"} 1"] {
+            assert!(server.metrics.encode().contains(ending), "{}", server.metrics.encode());
+        }
     }
 
     #[tokio::test]
@@ -435,7 +430,14 @@ mod tests {
         let listener = Listener::bind("ops", "127.0.0.1:0".parse().unwrap()).await.unwrap();
         let (addr, drain) = (listener.local_addr().unwrap(), Drain::new());
         let make = move |_| TowerToHyperService::new(router.clone());
-        let end = tokio::spawn(serve(listener, limits(), make, Arc::new(Metrics::new()), drain.clone()));
+        let end = tokio::spawn(serve(
+            listener,
+            limits(),
+            Live::new(Vec::new()),
+            make,
+            Arc::new(Metrics::new()),
+            drain.clone(),
+        ));
         let mut client = Client(TcpStream::connect(addr).await.unwrap());
         client.get("/livez").await;
         client.until("alive;").await;

@@ -31,6 +31,8 @@ pub struct ListenerMetrics {
     pub(super) waits: Counter,
     pub(super) accept_errors: Counter,
     pub(super) endings: Counters<1>,
+    pub(super) refusals: Counters<1>,
+    pub(super) handshakes: Counters<1>,
     pub(super) zero_copy_bytes: Counter,
 }
 
@@ -70,6 +72,16 @@ impl ListenerMetrics {
     pub fn closed(&self, ending: &'static str) {
         self.open.dec();
         self.endings.at([ending]).inc();
+    }
+
+    /// Counts a connection that was closed because of this limit.
+    pub fn refused(&self, limit: &'static str) {
+        self.refusals.at([limit]).inc();
+    }
+
+    /// Counts a TLS handshake, by whether it was full or resumed.
+    pub fn handshake(&self, kind: &'static str) {
+        self.handshakes.at([kind]).inc();
     }
 
     /// Counts that the listener stopped accepting at its connection limit.

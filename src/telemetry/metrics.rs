@@ -27,11 +27,15 @@ pub struct Metrics {
     denials: Counters<1>,
     mints: Counters<1>,
     reloads: Counters<1>,
+    acme_events: Counters<1>,
+    certificate_days: Family<Named, Gauge>,
     verdicts: Series,
     origin_reads: Series,
     origin_bytes: Series,
     connection_endings: Series,
     connection_waits: Series,
+    connection_refusals: Series,
+    handshakes: Series,
     accept_errors: Series,
     zero_copy_bytes: Series,
     lookups: Counters<1>,
@@ -64,6 +68,11 @@ impl Metrics {
             denials: book.counters("denials", "Links not believed and fetchers not admitted, by reason", "reason"),
             mints: book.counters("mints", "Links asked for, by outcome", "outcome"),
             reloads: book.counters("reloads", "Reloads of settings, by result", "result"),
+            acme_events: book.counters("acme_events", "What ACME brought, or failed to bring", "event"),
+            certificate_days: book.enter(
+                "certificate_days",
+                "Whole days until a certificate expires, negative once it has; by its first name and its key",
+            ),
             lookups: book.counters(
                 "cache_lookups",
                 "Bodies opened, by what of them was in memory: hit, partial, miss, or joined to a running flight",
@@ -72,7 +81,7 @@ impl Metrics {
             flights: book.counters("flights", "Reads of missing blocks from a store, by ending", "ending"),
             overload_refusals: book.counters(
                 "overload_refusals",
-                "Requests refused for lack of memory, by the limit that was reached",
+                "Requests refused because a limit was reached, by that limit",
                 "limit",
             ),
             verdicts: book.enter("fetcher_verdicts", "Judgements of requests by a fetcher profile"),
@@ -81,6 +90,8 @@ impl Metrics {
             connection_endings: book.enter("connection_endings", "Connections that ended, by how"),
             connection_waits: book
                 .enter("connection_waits", "Times a listener stopped accepting at its connection limit"),
+            connection_refusals: book.enter("connection_refusals", "Connections that were closed at once, by the limit"),
+            handshakes: book.enter("tls_handshakes", "TLS handshakes, by whether they were full or resumed"),
             accept_errors: book.enter("accept_errors", "Connections that could not be accepted"),
             zero_copy_bytes: book.enter("zero_copy_bytes", "Bytes sent from block memory without a copy"),
             connections: book.enter("connections", "Open connections"),
@@ -130,6 +141,21 @@ impl Metrics {
     /// Counts a reload of settings.
     pub fn reload(&self, result: &'static str) {
         self.reloads.at([result]).inc();
+    }
+
+    /// Counts what came by ACME, or did not.
+    pub fn acme_event(&self, event: &'static str) {
+        self.acme_events.at([event]).inc();
+    }
+
+    /// Sets how many days each certificate is still valid, by listener, first name and kind of key. Those that are gone have no series any more.
+    pub fn certificate_days(&self, all: impl IntoIterator<Item = ([String; 3], i64)>) {
+        let keys = ["listener", "name", "key"];
+        self.certificate_days.clear();
+        for (labels, days) in all {
+            let labels: Named = keys.into_iter().zip(labels).collect();
+            self.certificate_days.get_or_create_owned(&labels).set(days);
+        }
     }
 
     /// Counts bytes of asset bodies that left.
@@ -238,6 +264,8 @@ impl Metrics {
             waits: self.connection_waits.get_or_create_owned(&labels),
             accept_errors: self.accept_errors.get_or_create_owned(&labels),
             zero_copy_bytes: self.zero_copy_bytes.get_or_create_owned(&labels),
+            refusals: Counters::new(self.connection_refusals.clone(), labels.clone(), ["limit"]),
+            handshakes: Counters::new(self.handshakes.clone(), labels.clone(), ["kind"]),
             endings: Counters::new(self.connection_endings.clone(), labels, ["ending"]),
         }
     }
@@ -269,6 +297,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one line for each name")]
     fn metrics_have_the_names_that_dashboards_are_built_on() {
         let metrics = Metrics::new();
         metrics.request("served");
@@ -276,6 +305,10 @@ mod tests {
         metrics.denial("bad-seal");
         metrics.mint("minted");
         metrics.reload("kept-old");
+        metrics.acme_event("issued");
+        let days = |name: &str, days| (["public".to_owned(), name.to_owned(), "ecdsa".to_owned()], days);
+        metrics.certificate_days([days("old.example", 7), days("a.example", 7)]);
+        metrics.certificate_days([days("a.example", -1)]);
         metrics.body_bytes(123_456);
         metrics.verification_failure();
         metrics.fetch_records_dropped(3);
@@ -299,6 +332,8 @@ mod tests {
         public.opened();
         public.closed("bad-head");
         public.waited();
+        public.refused("per-network");
+        public.handshake("resumed");
         public.accept_failed();
         let page = metrics.encode();
         for line in [
@@ -306,6 +341,8 @@ mod tests {
             "hallpass_denials_total{reason=\"bad-seal\"} 1",
             "hallpass_mints_total{outcome=\"minted\"} 1",
             "hallpass_reloads_total{result=\"kept-old\"} 1",
+            "hallpass_acme_events_total{event=\"issued\"} 1",
+            "hallpass_certificate_days{listener=\"public\",name=\"a.example\",key=\"ecdsa\"} -1",
             "hallpass_body_bytes_total 123456",
             "hallpass_verification_failures_total 1",
             "hallpass_fetch_records_dropped_total 3",
@@ -327,6 +364,8 @@ mod tests {
             "hallpass_connections{listener=\"public\"} 1",
             "hallpass_connection_endings_total{listener=\"public\",ending=\"bad-head\"} 1",
             "hallpass_connection_waits_total{listener=\"public\"} 1",
+            "hallpass_connection_refusals_total{listener=\"public\",limit=\"per-network\"} 1",
+            "hallpass_tls_handshakes_total{listener=\"public\",kind=\"resumed\"} 1",
             "hallpass_accept_errors_total{listener=\"public\"} 1",
             "# EOF",
         ] {

@@ -5,6 +5,7 @@ use rustls::pki_types::{CertificateDer, TrustAnchor};
 use webpki::anchor_from_trusted_cert;
 
 use super::certificate::NotACertificate;
+use super::pem::{BadPem, certificates_from_pem};
 
 /// A set of trust anchors.
 #[derive(Clone, Debug)]
@@ -21,6 +22,12 @@ impl Roots {
         let anchor = anchor_from_trusted_cert(root).map_err(|_| NotACertificate)?;
         self.0.push(anchor.to_owned());
         Ok(())
+    }
+
+    /// Trusts every certificate in a PEM text.
+    pub fn add_pem(&mut self, pem: &[u8]) -> Result<(), BadPem> {
+        let all = certificates_from_pem(pem)?;
+        all.iter().try_for_each(|root| self.add(root)).map_err(|NotACertificate| BadPem::NotACertificate)
     }
 
     /// The same for a client of ours.

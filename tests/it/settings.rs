@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hallpass::cache::CacheSettings;
-use hallpass::config::{AccessLog, Action, ClientKey, Faults, HostNames, LogFormat, Settings, StorePlace, load};
+use hallpass::config::{
+    AccessLog, Action, CertificateFiles, ClientKey, Faults, HostNames, LogFormat, Settings, StorePlace, load,
+};
 use hallpass::fetcher::{Mode, Profile, Require};
 use hallpass::link::{Keyring, LinkBounds};
 use hallpass::value::{Clock, StoreName};
@@ -108,7 +110,9 @@ fn what_is_not_written_has_the_designs_defaults() {
     );
     assert_eq!((settings.mint.object_max, settings.mint.first_reads), (2 << 30, 8));
     assert_eq!(settings.limits.body_max, Duration::from_secs(600));
-    assert_eq!(settings.limits.write_budget, 256 << 10);
+    assert_eq!(settings.limits.connections.write_budget, 256 << 10);
+    assert_eq!((settings.limits.drain_grace, settings.limits.drain), (Duration::ZERO, Duration::from_secs(30)));
+    assert_eq!((settings.limits.requests_per_second, settings.limits.control_requests_per_second), (5000, 5000));
     assert_eq!((settings.catalog.link_days, settings.catalog.fetch_days), (30, 90));
     assert_eq!((settings.log.access, settings.log.format), (AccessLog::Stdout, LogFormat::Text));
     assert_eq!(settings.origin, hallpass::origin::RetryPolicy::default());
@@ -182,7 +186,6 @@ first_byte = "9s"
 const FAULTS_OF_BAD: [&str; 30] = [
     "public_origin",
     "listen.ops",
-    "listen.control",
     "listen.trusted_proxies[1]",
     "listen.trusted_proxies[2]",
     "listen.hosts[0]",
@@ -200,6 +203,7 @@ const FAULTS_OF_BAD: [&str; 30] = [
     "control.clients[0].actions[1]",
     "control.clients[1].key_blake3",
     "control.clients[1].stores",
+    "listen.control",
     "origin.first_byte",
     "links.window",
     "cache.memory",
@@ -229,7 +233,7 @@ fn each_fault_says_what_to_do() {
         ("listen.publik = ''", "listen.publik: is not a setting; did you mean public?"),
         (
             "listen.control = '0.0.0.0:81'",
-            "listen.control: is off loopback, where client keys would travel in the clear; that needs TLS, which comes with a later release, so use 127.0.0.1 or [::1]",
+            "listen.control: is off loopback, where client keys would travel in the clear; name control.certificates, or use 127.0.0.1 or [::1]",
         ),
         ("listen.ops = '127.0.0.1:8081'", "listen.ops: is the address of another listener too; give each its own port"),
         (
@@ -274,6 +278,38 @@ fn each_fault_says_what_to_do() {
             "fetchers.x.mode = 'observe'",
             "fetchers.x.agents: the profile names neither agents nor networks: add one of them, or set mode = \"off\"",
         ),
+        (
+            "tls = {}",
+            "tls: names no certificate; write certificates = [{ chain = \"...\", key = \"...\" }], or [tls.acme]",
+        ),
+        (
+            "tls.certificates = [{ key = 'a.key' }]",
+            "tls.certificates[0].chain: is missing; write the PEM file of the certificate and its intermediates",
+        ),
+        ("tls.certificates = 'a.pem'", "tls.certificates: is a list of tables; write each as [[tls.certificates]]"),
+        ("tls.chains = []\ntls.acme = {}", "tls.chains: is not a setting; here are known certificates, roots, acme"),
+        (
+            "tls.acme.domains = ['*.example.com']",
+            "tls.acme.domains[0]: is a lower-case host name, such as \"media.example.com\"; ACME proves neither wildcards nor addresses here",
+        ),
+        (
+            "tls.acme.domains = []",
+            "tls.acme.domains: is empty; remove it for the host of public_origin, or name what is to be certified",
+        ),
+        ("tls.acme.contact = ['ops']", "tls.acme.contact[0]: is an e-mail address, such as \"ops@example.com\""),
+        (
+            "tls.acme.directory = 'http://ca.example/dir'",
+            "tls.acme.directory: is the https:// address of an ACME directory, such as \"https://acme-v02.api.letsencrypt.org/directory\"",
+        ),
+        ("limits.requests_per_second = -1", "limits.requests_per_second: is a number from 0 to 1000000"),
+        (
+            "limits.control_requests_per_second = 1000001",
+            "limits.control_requests_per_second: is a number from 0 to 1000000",
+        ),
+        (
+            "limits.drain_grace = 5",
+            "limits.drain_grace: is a time from 0s to 1h, with its unit and in quotes, such as \"90s\" or \"20m\"",
+        ),
         ("insecure_public_origin = 1", "insecure_public_origin: is true or false, without quotes"),
     ] {
         assert_eq!(lines(&read(&with(more)).unwrap_err()), [expected], "{more}");
@@ -312,6 +348,32 @@ fn plain_http_is_for_this_machine_or_said_aloud() {
     assert!(read(&origin("http://localhost:8080")).is_ok());
     assert_eq!(places(read(&origin("http://10.0.0.1"))), ["public_origin"]);
     assert!(read(&(origin("http://10.0.0.1") + "insecure_public_origin = true")).is_ok());
+}
+
+#[test]
+fn tls_is_files_or_acme_and_the_control_listener_has_its_own() {
+    let tls = |more: &str| read(&with(more)).unwrap().tls;
+    assert_eq!(tls(""), None);
+    let files = tls("tls = { certificates = [{ chain = 'tls/a.pem', key = '/k/a.key' }], roots = 'ca.pem' }").unwrap();
+    let of = |chain: &str, key: &str| CertificateFiles { chain: chain.into(), key: key.into() };
+    assert_eq!(files.certificates, [of("/etc/hallpass/tls/a.pem", "/k/a.key")]);
+    assert_eq!((files.roots, files.acme), (Some("/etc/hallpass/ca.pem".into()), None));
+    let acme = tls("tls.acme = {}").unwrap().acme.unwrap();
+    assert_eq!((acme.domains, acme.contact), (vec!["media.example.com".to_owned()], vec![]));
+    assert_eq!(acme.directory, "https://acme-v02.api.letsencrypt.org/directory");
+    assert_eq!(acme.folder, Path::new("/etc/hallpass/acme"));
+    let written = "tls.acme = { domains = ['a.example', 'b.example'], contact = ['ops@a.example'], folder = 'x', roots = 'ca.pem' }";
+    let written = tls(written).unwrap();
+    assert_eq!(written.acme_roots, Some("/etc/hallpass/ca.pem".into()));
+    let acme = written.acme.unwrap();
+    assert_eq!((acme.domains.len(), acme.contact), (2, vec!["mailto:ops@a.example".to_owned()]));
+    let away = "listen.control = '0.0.0.0:81'\ncontrol.certificates = [{ chain = 'c.pem', key = 'c.key' }]";
+    let away = read(&with(away)).unwrap();
+    assert_eq!(away.control_certificates, [of("/etc/hallpass/c.pem", "/etc/hallpass/c.key")]);
+    let address = "public_origin = 'https://192.0.2.1'\nstores.media = { kind = 'local', root = 'm' }\n";
+    assert_eq!(places(read(&format!("{address}tls.acme = {{}}"))), ["tls.acme.domains"]);
+    let plain = "public_origin = 'http://localhost'\nstores.media = { kind = 'local', root = 'm' }\ntls.acme = {}";
+    assert_eq!(places(read(plain)), ["public_origin"]);
 }
 
 #[test]

@@ -1,6 +1,12 @@
 //! TLS as clients see it, and the certificates that tests make, as OpenSSL sees them.
 
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
+
+use hallpass::config::{Settings, load_tls};
 
 use crate::kit::pki::{self, Pki};
 
@@ -44,4 +50,51 @@ fn what_the_tests_certificates_are_is_what_openssl_sees() {
         assert!(!ok && said.contains(fault), "{name}: {said}");
     }
     assert!(!pki.root().is_empty() && pki.root() != pki.intermediate());
+}
+
+/// Settings in `dir` with these more.
+fn settings(dir: &Path, more: &str) -> Settings {
+    let whole = "public_origin = 'https://media.example.com'\nstores.media = { kind = 'local', root = 'm' }\n";
+    Settings::from_toml(&format!("{whole}{more}"), &BTreeMap::new(), dir).unwrap()
+}
+
+#[test]
+fn every_fault_of_certificate_files_is_told_at_its_setting() {
+    let (dir, pki) = (tempfile::tempdir().unwrap(), Pki::new());
+    let dir = dir.path();
+    let mut good = pki.leaf(&["a.example"]).issue();
+    good.write(dir, "good");
+    pki.leaf(&["b.example"]).issue().write(dir, "other");
+    good.write(dir, "open");
+    fs::set_permissions(dir.join("open.key"), Permissions::from_mode(0o640)).unwrap();
+    good.chain.reverse();
+    good.write(dir, "turned");
+    fs::write(dir.join("junk.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    let both = "tls.certificates = [{ chain = 'good.pem', key = 'good.key' }, { chain = 'other.pem', key = 'other.key' }]\n\
+                control.certificates = [{ chain = 'other.pem', key = 'other.key' }]";
+    let loaded = load_tls(&settings(dir, both)).unwrap();
+    assert_eq!((loaded.public.iter().count(), loaded.control.iter().count()), (2, 1));
+    for (chain, key, place, said) in [
+        ("none.pem", "good.key", "chain", "none.pem does not exist; make it, or name another file"),
+        ("good.pem", "none.key", "key", "none.key does not exist; make it, or name another file"),
+        ("good.pem", "open.key", "key", "can be used by others than its owner (mode 0640); run chmod 600"),
+        ("good.pem", "other.key", "key", "other.key is not the key of the certificate"),
+        ("turned.pem", "good.key", "key", "belongs to certificate 2 of the chain, not to the first"),
+        ("good.key", "good.key", "chain", "good.key holds no certificate"),
+        ("junk.pem", "good.key", "chain", "is called a certificate and is none"),
+        (".", "good.key", "chain", "is a directory"),
+    ] {
+        let certificates = format!("[{{ chain = '{chain}', key = '{key}' }}]");
+        for section in ["tls", "control"] {
+            let faults = load_tls(&settings(dir, &format!("{section}.certificates = {certificates}"))).unwrap_err();
+            let faults: Vec<_> = faults.iter().collect();
+            assert_eq!(faults.len(), 1, "{faults:?}");
+            assert_eq!(faults[0].place, format!("{section}.certificates[0].{place}"));
+            assert!(faults[0].problem.contains(said), "{} has no {said:?}", faults[0]);
+        }
+    }
+    for (more, place) in [("tls.roots = 'good.key'\n", "tls.roots"), ("tls.acme.roots = 'none'\n", "tls.acme.roots")] {
+        let faults = load_tls(&settings(dir, &format!("{more}{both}"))).unwrap_err();
+        assert_eq!(faults.iter().map(|fault| fault.place.as_str()).collect::<Vec<_>>(), [place]);
+    }
 }

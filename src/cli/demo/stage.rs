@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::app::{Addresses, Gateway, Rooms};
 use crate::cli::Failure;
-use crate::config::{ClientKey, Loaded, Settings};
+use crate::config::{ClientKey, Loaded, LoadedTls, Settings};
 use crate::fetcher::{Profile, Profiles};
 use crate::link::Keyring;
 use crate::media::HeaderKind;
@@ -52,10 +52,11 @@ impl Stage {
             settings: settings(&sockets, &root, &key, dir.path())?,
             keyring: Keyring::generate(Clock::system().now()).map_err(Failure::because)?,
             profiles: Profiles::from([(meta.name.clone(), meta)]),
+            tls: LoadedTls::default(),
             files: Vec::new(),
         };
         let rooms = Rooms::open(&loaded, Clock::system(), Sink::Off).await.map_err(Failure::because)?;
-        let gateway = Gateway::start(&rooms, sockets, &loaded.settings.limits).map_err(Failure::because)?;
+        let gateway = Gateway::start(&rooms, sockets, &loaded.settings).map_err(Failure::because)?;
         Ok(Self { addresses: gateway.addresses(), rooms, key, assets, gateway, _dir: dir })
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use futures_util::future::BoxFuture;
 use hallpass::app::{Addresses, Rooms};
-use hallpass::config::{ClientKey, Loaded, Settings};
+use hallpass::config::{ClientKey, Loaded, Settings, load_tls};
 use hallpass::fetcher::{Profile, Profiles};
 use hallpass::link::Keyring;
 use hallpass::origin::{ByteStream, ObjectMeta, Origin, OriginError, Stores};
@@ -94,7 +94,8 @@ impl Place {
             "#
         );
         let settings = Settings::from_toml(&text, &BTreeMap::new(), self.dir.path()).unwrap();
-        Loaded { settings, keyring: self.keyring.clone(), profiles: self.profiles.clone(), files: Vec::new() }
+        let tls = load_tls(&settings).unwrap();
+        Loaded { settings, keyring: self.keyring.clone(), profiles: self.profiles.clone(), tls, files: Vec::new() }
     }
 
     /// Starts a gateway here with a link to `bytes`, of which none lies in memory. No store was asked for anything yet.
@@ -124,7 +125,7 @@ impl Place {
         let loaded = self.loaded(&sockets);
         let log = Arc::default();
         let rooms = Rooms::open(&loaded, self.clock.clone(), Sink::Memory(Arc::clone(&log))).await.unwrap();
-        let running = hallpass::app::Gateway::start(&rooms, sockets, &loaded.settings.limits).unwrap();
+        let running = hallpass::app::Gateway::start(&rooms, sockets, &loaded.settings).unwrap();
         let gate = Gateway { addresses: running.addresses(), rooms, place: self, log, calls: Arc::default(), running };
         gate.watch_stores();
         gate
