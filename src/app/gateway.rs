@@ -27,7 +27,7 @@ pub struct Gateway {
     /// Ends last, so that readiness can be seen to be gone and the metrics of the end can be read.
     ops_drain: Drain,
     ops_listener: JoinHandle<DrainReport>,
-    ticks: [JoinHandle<()>; 2],
+    ticks: Vec<JoinHandle<()>>,
 }
 
 /// Where a gateway listens.
@@ -87,6 +87,7 @@ impl Gateway {
         let listeners = vec![
             tokio::spawn(serve(
                 start("public", public)?
+                    .with_tls(rooms.tls.public())
                     .sending_from(rooms.arena.clone())
                     .with_proxy_header(behind_proxy(ListenerName::Public)),
                 limits,
@@ -96,7 +97,9 @@ impl Gateway {
                 drain.clone(),
             )),
             tokio::spawn(serve(
-                start("control", control)?.with_proxy_header(behind_proxy(ListenerName::Control)),
+                start("control", control)?
+                    .with_tls(rooms.tls.control())
+                    .with_proxy_header(behind_proxy(ListenerName::Control)),
                 limits,
                 trusted(),
                 move |_| control_api.clone(),
@@ -112,7 +115,8 @@ impl Gateway {
             metrics(),
             ops_drain.clone(),
         ));
-        let ticks = [tokio::spawn(follow_revocations(rooms.clone())), tokio::spawn(tend_cache(rooms.clone()))];
+        let mut ticks = vec![tokio::spawn(follow_revocations(rooms.clone())), tokio::spawn(tend_cache(rooms.clone()))];
+        ticks.extend(rooms.tls.acme().map(|acme| tokio::spawn(acme.run(metrics(), rooms.clock.clone()))));
         Ok(Self { addresses, rooms: rooms.clone(), readiness, drain, listeners, ops_drain, ops_listener, ticks })
     }
 
@@ -153,6 +157,7 @@ fn ops_parts(rooms: &Rooms, readiness: &Readiness) -> OpsParts {
         stores: rooms.stores.clone(),
         store_counters: rooms.store_counters.clone(),
         profiles: rooms.profiles.clone(),
+        serving: rooms.tls.resolvers(),
         clock: rooms.clock.clone(),
     }
 }

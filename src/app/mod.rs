@@ -8,6 +8,7 @@ mod reload;
 mod rooms;
 mod stores;
 mod ticks;
+mod tls;
 
 pub use gateway::{Addresses, Gateway, Stopped};
 pub use reload::{ReloadError, Reloader, Watch};

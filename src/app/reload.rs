@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::rooms::Replaceable;
 use super::{Rooms, StartError};
 use crate::config::{Faults, Loaded, Settings, load};
+use crate::tls::AcmeSettings;
 
 /// Reloads the settings of a running gateway.
 pub struct Reloader {
@@ -77,6 +78,7 @@ impl Reloader {
         loaded.settings.limits = self.started_with.limits;
         let built = Replaceable::build(&loaded, &self.rooms.store_counters).await?;
         self.rooms.replace(built);
+        self.rooms.tls.replace(&loaded, self.rooms.clock.now());
         Ok(waiting)
     }
 
@@ -106,6 +108,9 @@ fn waiting(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("listen.control", old.listen.control != new.listen.control),
         ("listen.ops", old.listen.ops != new.listen.ops),
         ("listen.proxy_protocol", old.listen.proxy_protocol != new.listen.proxy_protocol),
+        ("tls", old.tls.is_some() != new.tls.is_some()),
+        ("tls.acme", acme(old) != acme(new)),
+        ("control.certificates", old.control_certificates.is_empty() != new.control_certificates.is_empty()),
         ("links", old.links != new.links),
         ("mint", old.mint != new.mint),
         ("limits", old.limits != new.limits),
@@ -114,6 +119,12 @@ fn waiting(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("log", old.log != new.log),
     ];
     changed.into_iter().filter(|(_, differs)| *differs).map(|(setting, _)| setting).collect()
+}
+
+/// What ACME is set up with. Whether there is TLS at all is told by itself.
+fn acme(settings: &Settings) -> Option<(&AcmeSettings, Option<&PathBuf>)> {
+    let tls = settings.tls.as_ref()?;
+    tls.acme.as_ref().map(|acme| (acme, tls.acme_roots.as_ref()))
 }
 
 /// A digest and not a time: a file that is replaced twice within one tick of its clock is still seen, and one that is only touched is not.
@@ -136,6 +147,8 @@ mod tests {
         for (more, named) in [
             ("listen.public = '127.0.0.1:1'", "listen.public"),
             ("listen.trusted_proxies = ['10.0.0.0/8']\nlisten.proxy_protocol = ['public']", "listen.proxy_protocol"),
+            ("control.certificates = [{ chain = 'c', key = 'k' }]", "control.certificates"),
+            ("tls.certificates = [{ chain = 'c', key = 'k' }]", "tls"),
             ("links.ttl_max = '40m'", "links"),
             ("mint.first_reads = 3", "mint"),
             ("limits.drain = '1s'", "limits"),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::stores::open_stores;
+use super::tls::Tls;
 use crate::arena::Arena;
 use crate::asset::{AssetParts, Assets};
 use crate::cache::{Cache, CacheSettings, OnWrongBytes};
@@ -18,11 +19,14 @@ use crate::mint::{KnownObjects, MintPolicy, Minter, MinterParts, ObjectId, Revok
 use crate::origin::{OriginError, StoreCounters, Stores};
 use crate::server::NetworkRates;
 use crate::telemetry::{AccessLog, Metrics, Sink};
+use crate::tls::{AcmeError, TlsError};
 use crate::value::{Clock, Live, StoreName};
 
 /// Every room of one gateway. Those that a reload can change are [`Live`].
 #[derive(Clone)]
 pub struct Rooms {
+    /// The certificates in force, and who gets which.
+    pub tls: Tls,
     /// The clock that all of them ask.
     pub clock: Clock,
     /// What is counted.
@@ -80,6 +84,12 @@ pub enum StartError {
     /// A store cannot be opened.
     #[error("stores.{0}: {1}")]
     Store(StoreName, OriginError),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Certificates cannot come by ACME.
+    #[error(transparent)]
+    Acme(#[from] AcmeError),
     /// A host name is none.
     #[error("listen.hosts: {0}")]
     Host(#[from] BadHost),
@@ -156,8 +166,8 @@ impl Rooms {
         let known = KnownObjects::new(catalog.clone(), clock.clone());
         let (arena, cache) = open_cache(settings.cache, &known, &catalog, &metrics);
         let (seals, stores, profiles) = (Live::new(built.seals), Live::new(built.stores), Live::new(built.profiles));
-        let (policy, clients, hosts) = (Live::new(built.policy), Live::new(built.clients), Live::new(built.hosts));
-        let trusted_proxies = Live::new(built.trusted_proxies);
+        let (policy, clients) = (Live::new(built.policy), Live::new(built.clients));
+        let (hosts, trusted_proxies) = (Live::new(built.hosts), Live::new(built.trusted_proxies));
         let minter = Minter::new(
             MinterParts {
                 clock: clock.clone(),
@@ -197,6 +207,7 @@ impl Rooms {
             clock: clock.clone(),
         });
         Ok(Self {
+            tls: Tls::open(loaded, clock.now())?,
             clock,
             metrics,
             catalog,

@@ -32,7 +32,7 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let at = gateway.addresses();
     tracing::info!(public = %at.public, control = %at.control, ops = %at.ops, "serving");
     let reloader = Reloader::new(&args.config, &loaded, watch, rooms);
-    wait_for_the_end(reloader).await?;
+    Box::pin(wait_for_the_end(reloader)).await?;
     tracing::info!("stopping: no more is accepted, running bodies may finish");
     let stopped = gateway.stop(settings.limits.drain).await;
     tracing::info!(cut = stopped.cut, "stopped");

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::Readiness;
 use super::cache::CacheTold;
+use super::certificates::{self, Serving};
 use super::checks::{Check, Checks};
 use super::origin::Told;
 use crate::cache::Cache;
@@ -38,6 +39,8 @@ pub struct OpsParts {
     pub store_counters: StoreCounters,
     /// The fetcher profiles in force, whose network lists age.
     pub profiles: Live<Profiles>,
+    /// The certificates in force, which expire.
+    pub serving: Serving,
     /// The clock.
     pub clock: Clock,
 }
@@ -99,6 +102,7 @@ impl Ops {
         self.stores_told.add(&self.parts.store_counters, metrics);
         self.cache_told.publish(metrics, &self.parts.cache.state());
         let now = self.parts.clock.now();
+        certificates::publish(&self.parts.serving, metrics, now);
         for (name, profile) in self.parts.profiles.get().iter() {
             if let Some(list) = &profile.networks {
                 metrics.profile(name.as_str()).list_age(list.age(now));

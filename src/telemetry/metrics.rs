@@ -306,9 +306,7 @@ mod tests {
         metrics.mint("minted");
         metrics.reload("kept-old");
         metrics.acme_event("issued");
-        let days = |name: &str, days| (["public".to_owned(), name.to_owned(), "ecdsa".to_owned()], days);
-        metrics.certificate_days([days("old.example", 7), days("a.example", 7)]);
-        metrics.certificate_days([days("a.example", -1)]);
+        metrics.certificate_days([(["public", "a.example", "ecdsa"].map(str::to_owned), -1)]);
         metrics.body_bytes(123_456);
         metrics.verification_failure();
         metrics.fetch_records_dropped(3);
@@ -371,6 +369,17 @@ mod tests {
         ] {
             assert!(page.lines().any(|found| found == line), "{line} is missing in\n{page}");
         }
+    }
+
+    #[test]
+    fn a_certificate_that_is_gone_has_no_series() {
+        let metrics = Metrics::new();
+        let days = |name: &str, days| (["public", name, "rsa"].map(str::to_owned), days);
+        metrics.certificate_days([days("a.example", 7), days("b.example", 8)]);
+        metrics.certificate_days([days("b.example", 6)]);
+        let page = metrics.encode();
+        let found: Vec<_> = page.lines().filter(|line| line.starts_with("hallpass_certificate_days{")).collect();
+        assert_eq!(found, ["hallpass_certificate_days{listener=\"public\",name=\"b.example\",key=\"rsa\"} 6"]);
     }
 
     #[test]

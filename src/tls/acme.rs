@@ -47,13 +47,13 @@ pub enum AcmeError {
     Tls(#[from] TlsError),
 }
 
-/// The conversation with one directory, before it begins.
+/// What a conversation with one directory needs. Clones are one and the same.
+#[derive(Clone)]
 pub struct Acme {
     settings: AcmeSettings,
     client: Arc<ClientConfig>,
     folder: Folder,
     certificates: AcmeCertificates,
-    state: State,
 }
 
 type State = AcmeState<io::Error>;
@@ -62,7 +62,8 @@ type State = AcmeState<io::Error>;
 #[derive(Clone, Debug)]
 pub struct AcmeCertificates {
     domains: Arc<[String]>,
-    resolver: Live<Arc<ResolvesServerCertAcme>>,
+    /// `None` until the conversation has begun.
+    resolver: Live<Option<Arc<ResolvesServerCertAcme>>>,
     facts: Live<Option<CertificateFacts>>,
 }
 
@@ -74,10 +75,9 @@ impl Acme {
         let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
         let builder = builder.with_safe_default_protocol_versions().map_err(TlsError::from)?;
         let client = Arc::new(builder.with_root_certificates(roots.store()).with_no_client_auth());
-        let state = begin(settings, &client, &folder);
-        let resolver = Live::new(state.resolver());
+        let resolver = Live::new(None);
         let certificates = AcmeCertificates { domains: settings.domains.clone().into(), resolver, facts };
-        Ok(Self { settings: settings.clone(), client, folder, certificates, state })
+        Ok(Self { settings: settings.clone(), client, folder, certificates })
     }
 
     /// What a listener serves from.
@@ -86,11 +86,12 @@ impl Acme {
     }
 
     /// Gets certificates and renews them, for ever. Failures are told, and tried again later and later.
-    pub async fn run(mut self, metrics: Arc<Metrics>, clock: Clock) {
+    pub async fn run(self, metrics: Arc<Metrics>, clock: Clock) {
+        let mut state = self.begin();
         let mut failures = 0;
         let mut wait = Duration::ZERO;
         loop {
-            let event = tokio::time::timeout(wait + SILENCE_MAX, self.state.next()).await;
+            let event = tokio::time::timeout(wait + SILENCE_MAX, state.next()).await;
             match event {
                 Ok(Some(Ok(event))) => {
                     failures = 0;
@@ -109,12 +110,21 @@ impl Acme {
                         directory = self.settings.directory,
                         "the ACME directory stays silent; asking it anew"
                     );
-                    self.state = begin(&self.settings, &self.client, &self.folder);
-                    self.certificates.resolver.replace(self.state.resolver());
+                    state = self.begin();
                     wait = Duration::ZERO;
                 }
             }
         }
+    }
+
+    fn begin(&self) -> State {
+        let state = AcmeConfig::new_with_client_config(&self.settings.domains, Arc::clone(&self.client))
+            .directory(&self.settings.directory)
+            .contact(&self.settings.contact)
+            .cache(self.folder.clone())
+            .state();
+        self.certificates.resolver.replace(Some(state.resolver()));
+        state
     }
 
     /// How long nothing is expected to happen: until two thirds of the certificate's life are over.
@@ -141,16 +151,8 @@ impl AcmeCertificates {
 
     /// The proof for an authority that asks for it, else the certificate; none as long as there is none.
     pub(super) fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.resolver.get().resolve(hello)
+        self.resolver.keep().as_ref().as_ref()?.resolve(hello)
     }
-}
-
-fn begin(settings: &AcmeSettings, client: &Arc<ClientConfig>, folder: &Folder) -> State {
-    AcmeConfig::new_with_client_config(&settings.domains, Arc::clone(client))
-        .directory(&settings.directory)
-        .contact(&settings.contact)
-        .cache(folder.clone())
-        .state()
 }
 
 fn tell(event: &EventOk, domains: &[String], metrics: &Metrics) {

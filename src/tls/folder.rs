@@ -89,7 +89,7 @@ impl CertCache for Folder {
 
     async fn load_cert(&self, domains: &[String], directory: &str) -> io::Result<Option<Vec<u8>>> {
         let found = self.load(file_name("certificate", domains, directory)).await?;
-        for pem in &found {
+        if let Some(pem) = &found {
             self.learn(pem);
         }
         Ok(found)

@@ -161,6 +161,7 @@ impl House {
             stores: parts.stores.clone(),
             store_counters: StoreCounters::default(),
             profiles: profiles.clone(),
+            serving: Vec::new(),
             clock: clock.clone(),
         };
         let (control, ops) = (listen(control::router(parts)).await, listen(ops::router(ops)).await);

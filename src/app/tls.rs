@@ -1,0 +1,128 @@
+//! TLS of a gateway: which listener serves which certificates, and what is said of them at the start and after each reload.
+//!
+//! What makes a certificate unusable stopped the start before this: files that cannot be read, a key that is another's. What clients will
+//! refuse is told as an error, and the gateway serves on: it may have other names, and a restart in the night must not end them all.
+
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+
+use super::StartError;
+use crate::config::{Loaded, Settings};
+use crate::tls::{Acme, Certificates, ChainFault, Offer, Resolver, Roots, examine, server_config};
+use crate::value::{Live, UnixTime};
+
+/// TLS of one gateway. A listener without it speaks plain HTTP.
+#[derive(Clone)]
+pub struct Tls {
+    public: Option<Speaking>,
+    control: Option<Speaking>,
+    acme: Option<Acme>,
+}
+
+/// One listener's TLS: the configuration lasts, what the resolver holds can be replaced.
+#[derive(Clone)]
+struct Speaking {
+    resolver: Arc<Resolver>,
+    config: Arc<ServerConfig>,
+}
+
+impl Speaking {
+    fn new(resolver: Resolver, offer: Offer) -> Result<Self, StartError> {
+        let resolver = Arc::new(resolver);
+        let config = server_config(Arc::clone(&resolver) as _, offer)?;
+        Ok(Self { resolver, config })
+    }
+}
+
+impl Tls {
+    /// Sets up what the settings name. ACME begins with the gateway.
+    pub(super) fn open(loaded: &Loaded, now: UnixTime) -> Result<Self, StartError> {
+        let held = &loaded.tls;
+        let acme = loaded.settings.tls.as_ref().and_then(|tls| tls.acme.as_ref());
+        let acme = acme.map(|acme| Acme::open(acme, &held.acme_roots)).transpose()?;
+        let public = loaded.settings.tls.is_some().then(|| {
+            let offer = if acme.is_some() { Offer::BothAndProof } else { Offer::Both };
+            Speaking::new(Resolver::new(Live::new(held.public.clone()), acme.as_ref().map(Acme::certificates)), offer)
+        });
+        let control = (!held.control.is_empty())
+            .then(|| Speaking::new(Resolver::new(Live::new(held.control.clone()), None), Offer::Http1));
+        tell(loaded, now);
+        Ok(Self { public: public.transpose()?, control: control.transpose()?, acme })
+    }
+
+    /// Puts the certificates of new settings in force. A listener that began without TLS, or with it, stays so.
+    pub(super) fn replace(&self, loaded: &Loaded, now: UnixTime) {
+        if let Some(public) = self.public.as_ref().filter(|_| loaded.settings.tls.is_some()) {
+            public.resolver.replace(loaded.tls.public.clone());
+        }
+        if let Some(control) = &self.control {
+            control.resolver.replace(loaded.tls.control.clone());
+        }
+        tell(loaded, now);
+    }
+
+    pub(super) fn public(&self) -> Option<Arc<ServerConfig>> {
+        self.public.as_ref().map(|public| Arc::clone(&public.config))
+    }
+
+    pub(super) fn control(&self) -> Option<Arc<ServerConfig>> {
+        self.control.as_ref().map(|control| Arc::clone(&control.config))
+    }
+
+    pub(super) fn acme(&self) -> Option<Acme> {
+        self.acme.clone()
+    }
+
+    /// What each listener serves from, by the listener's name.
+    pub(super) fn resolvers(&self) -> Vec<(&'static str, Arc<Resolver>)> {
+        let both = [("public", &self.public), ("control", &self.control)];
+        let spoken = both.into_iter().filter_map(|(name, spoken)| Some((name, spoken.as_ref()?)));
+        spoken.map(|(name, spoken)| (name, Arc::clone(&spoken.resolver))).collect()
+    }
+}
+
+/// A fault of a certificate, and the setting that names it.
+pub(crate) struct CertificateFault {
+    /// Such as `tls.certificates[0]`.
+    pub(crate) place: String,
+    pub(crate) fault: ChainFault,
+}
+
+/// All that clients would say of the certificates in files. Our own systems may trust an authority of our own, so of the control
+/// listener's certificates only the time is judged.
+pub(crate) fn certificate_faults(loaded: &Loaded, now: UnixTime) -> Vec<CertificateFault> {
+    let roots = &loaded.tls.roots;
+    let public = faults("tls.certificates", &loaded.tls.public, roots, now);
+    let control = faults("control.certificates", &loaded.tls.control, roots, now);
+    public.into_iter().chain(control.into_iter().filter(|found| found.fault.is_about_time())).collect()
+}
+
+fn faults(place: &str, certificates: &Certificates, roots: &Roots, now: UnixTime) -> Vec<CertificateFault> {
+    let reports = certificates.iter().map(|one| examine(one.chain(), roots, now)).enumerate();
+    let each = reports.flat_map(|(at, report)| report.faults.into_iter().map(move |fault| (at, fault)));
+    each.map(|(at, fault)| CertificateFault { place: format!("{place}[{at}]"), fault }).collect()
+}
+
+/// Whether a client that comes for a link will get a certificate with its host's name. Without `[tls]` that is no question here.
+pub(crate) fn origin_is_named(settings: &Settings, public: &Certificates) -> bool {
+    let Some(tls) = &settings.tls else { return true };
+    let host = settings.public_origin.host();
+    let by_acme = tls.acme.iter().any(|acme| acme.domains.iter().any(|domain| domain == host));
+    by_acme || public.iter().any(|one| one.facts().covers(host))
+}
+
+fn tell(loaded: &Loaded, now: UnixTime) {
+    for CertificateFault { place, fault } in certificate_faults(loaded, now) {
+        let fix = fault.fix();
+        if fault.is_warning() {
+            tracing::warn!(certificate = place, "{fault}; {fix}");
+        } else {
+            tracing::error!(certificate = place, "clients will refuse this certificate: {fault}; {fix}");
+        }
+    }
+    if !origin_is_named(&loaded.settings, &loaded.tls.public) {
+        let host = loaded.settings.public_origin.host();
+        tracing::error!("no certificate names {host}, the host of public_origin, so clients will refuse every link");
+    }
+}
