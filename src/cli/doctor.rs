@@ -82,7 +82,7 @@ fn write_report(out: &mut dyn Write, report: &Report) -> Result<(), Failure> {
     let rows: Vec<_> = report.findings.iter().filter(is_known).flat_map(rows).collect();
     write_table(out, ["check", "verdict", "evidence", "fix"], &rows)?;
     let unknown: Vec<_> =
-        report.findings.iter().filter(|finding| !is_known(finding)).flat_map(rows_of_unknown).collect();
+        unknown_by_reason(report).into_iter().flat_map(|(why, checks)| rows_of_unknown(why, &checks)).collect();
     if !unknown.is_empty() {
         writeln!(out)?;
         write_table(out, ["unknown", "why"], &unknown)?;
@@ -99,26 +99,32 @@ fn write_report(out: &mut dyn Write, report: &Report) -> Result<(), Failure> {
 
 /// A finding in as many lines as its longest cell needs.
 fn rows(finding: &Finding) -> Vec<[String; 4]> {
-    let evidence = wrapped(&finding.evidence, COLUMN);
-    let fix = wrapped(finding.fix.as_deref().unwrap_or_default(), COLUMN);
-    let lines = 0..evidence.len().max(fix.len());
-    let of = |cell: &[String], line: usize| cell.get(line).cloned().unwrap_or_default();
-    let first = |line: usize, text: String| if line == 0 { text } else { String::new() };
-    lines
-        .map(|line| {
-            [
-                first(line, finding.check.to_string()),
-                first(line, finding.verdict.to_string()),
-                of(&evidence, line),
-                of(&fix, line),
-            ]
-        })
-        .collect()
+    let fix = finding.fix.as_deref().unwrap_or_default();
+    let (check, verdict) = (vec![finding.check.to_string()], vec![finding.verdict.to_string()]);
+    side_by_side(&[check, verdict, wrapped(&finding.evidence, COLUMN), wrapped(fix, COLUMN)])
 }
 
-fn rows_of_unknown(finding: &Finding) -> Vec<[String; 2]> {
-    let lines = wrapped(&finding.evidence, 2 * COLUMN).into_iter().enumerate();
-    lines.map(|(line, text)| [if line == 0 { finding.check.to_string() } else { String::new() }, text]).collect()
+/// Why checks could not be asked, each reason with its checks.
+fn unknown_by_reason(report: &Report) -> Vec<(&str, Vec<String>)> {
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for finding in report.findings.iter().filter(|finding| finding.verdict == Verdict::Unknown) {
+        let name = finding.check.to_string();
+        match reasons.iter_mut().find(|(why, _)| *why == finding.evidence) {
+            Some((_, checks)) => checks.push(name),
+            None => reasons.push((&finding.evidence, vec![name])),
+        }
+    }
+    reasons
+}
+
+fn rows_of_unknown(why: &str, checks: &[String]) -> Vec<[String; 2]> {
+    side_by_side(&[wrapped(&checks.join(" "), COLUMN), wrapped(why, COLUMN)])
+}
+
+/// Cells of several lines as rows of a table.
+fn side_by_side<const N: usize>(cells: &[Vec<String>; N]) -> Vec<[String; N]> {
+    let lines = cells.iter().map(Vec::len).max().unwrap_or_default();
+    (0..lines).map(|line| cells.each_ref().map(|cell| cell.get(line).cloned().unwrap_or_default())).collect()
 }
 
 /// The text in lines of at most `width` characters, broken at spaces; a longer word is broken where it must be.

@@ -11,7 +11,9 @@ use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{AlertDescription, ClientConfig, DigitallySignedStruct, ProtocolVersion, SignatureScheme};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, ProtocolVersion, SignatureScheme,
+};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -38,8 +40,8 @@ pub(super) struct Session {
     pub(super) chain: Vec<CertificateDer<'static>>,
     /// The server sent an OCSP answer along.
     pub(super) is_stapled: bool,
-    /// The server proved that it has the key of its certificate.
-    pub(super) is_proven: bool,
+    /// The server's proof that it has the key of its certificate does not hold.
+    pub(super) is_disproved: bool,
     pub(super) version: Option<ProtocolVersion>,
     pub(super) suite: String,
     /// The protocol that the server picked, such as `h2`.
@@ -55,7 +57,7 @@ pub(super) enum NoSession {
     Silent,
     #[error("the server does not speak TLS here: {0}")]
     NotTls(String),
-    #[error("no common version of TLS: {0}")]
+    #[error("no common protocol: {0}")]
     Version(String),
     #[error("the handshake failed: {0}")]
     Other(String),
@@ -117,6 +119,9 @@ fn no_session(error: &io::Error) -> NoSession {
         rustls::Error::PeerIncompatible(why) if format!("{why:?}").contains("Tls") => {
             NoSession::Version("it offers neither TLS 1.2 nor 1.3".to_owned())
         }
+        rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
+            NoSession::Version("it does not speak HTTP/1.1".to_owned())
+        }
         rustls::Error::AlertReceived(alert) => NoSession::Other(format!("the server sent the alert {alert:?}")),
         other => NoSession::Other(quoted(&other.to_string())),
     }
@@ -138,9 +143,10 @@ impl Recorder {
         write(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Keeps whether the signature holds, and goes on either way.
+    /// Keeps whether the signature is wrong, and goes on either way. What else webpki refuses is judged with the chain.
     fn prove(&self, checked: &Result<HandshakeSignatureValid, rustls::Error>) -> HandshakeSignatureValid {
-        self.note(|seen| seen.is_proven = checked.is_ok());
+        let is_wrong = matches!(checked, Err(rustls::Error::InvalidCertificate(CertificateError::BadSignature)));
+        self.note(|seen| seen.is_disproved = is_wrong);
         HandshakeSignatureValid::assertion()
     }
 }

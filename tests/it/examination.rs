@@ -5,9 +5,9 @@ use std::time::Duration;
 use hallpass::doctor::{Check, Finding, META_AGENT, Options, Report, Verdict, examine};
 use hallpass::tls::Roots;
 use hallpass::value::Clock;
-use rustls::version::TLS12;
+use rustls::version::{TLS12, TLS13};
 
-use crate::kit::pki::Pki;
+use crate::kit::pki::{Identity, Pki};
 use crate::kit::scripted_tls::{Script, ScriptedTls};
 
 /// A sound head for so many bytes, but for the lines that a test adds.
@@ -31,12 +31,16 @@ impl Case {
     }
 
     async fn report_with(&self, allow_private: bool, timeout: Duration) -> Report {
-        let mut roots = Roots::public();
-        roots.add(&self.pki.root()).unwrap();
-        let options = Options { header: None, allow_private, roots: &roots, timeout };
-        let url = format!("https://{}/promo/picture.jpg", self.server.address);
-        examine(&url, &options, Clock::system().now(), &|_| {}).await
+        examined(&self.pki, &self.server, allow_private, timeout).await
     }
+}
+
+async fn examined(pki: &Pki, server: &ScriptedTls, allow_private: bool, timeout: Duration) -> Report {
+    let mut roots = Roots::public();
+    roots.add(&pki.root()).unwrap();
+    let options = Options { header: None, allow_private, roots: &roots, timeout };
+    let url = format!("https://{}/promo/picture.jpg", server.address);
+    examine(&url, &options, Clock::system().now(), &|_| {}).await
 }
 
 fn of(report: &Report, check: Check) -> &Finding {
@@ -161,9 +165,9 @@ async fn a_head_full_of_escapes_reaches_no_terminal() {
 #[tokio::test]
 async fn robots_of_the_same_host_are_read() {
     let rules = "User-agent: facebookexternalhit\nDisallow: /promo/\n";
-    let case = Case::of(move |head| match head.contains("/robots.txt") {
-        true => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{rules}", rules.len()).into(),
-        false => sized(),
+    let case = Case::of(move |head| {
+        let file = || format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{rules}", rules.len());
+        if head.contains("/robots.txt") { file().into() } else { sized() }
     });
     let report = case.await.report().await;
     assert_eq!(failures(&report), [Check::Robots], "{report:#?}");
@@ -186,6 +190,27 @@ async fn a_server_of_tls_1_2_without_alpn_is_no_fault() {
     let report = Case { pki, server }.report().await;
     assert_eq!(failures(&report), [], "{report:#?}");
     assert!(of(&report, Check::Tls).evidence.contains("TLS 1.2"), "{report:#?}");
+}
+
+#[tokio::test]
+async fn a_server_without_its_certificates_key_is_found() {
+    let pki = Pki::new();
+    for versions in [&[&TLS12][..], &[&TLS13]] {
+        let (shown, held) = (pki.leaf(&["127.0.0.1"]).issue(), pki.leaf(&["127.0.0.1"]).issue());
+        let identity = Identity { key: held.key, ..shown };
+        let server = ScriptedTls::start_with(&identity, Box::new(|_| sized()), versions, &[]).await;
+        let report = examined(&pki, &server, true, Duration::from_secs(60)).await;
+        assert_eq!(failures(&report), [Check::Tls], "{report:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_of_http_2_alone_is_told_by_its_protocol() {
+    let pki = Pki::new();
+    let identity = pki.leaf(&["127.0.0.1"]).issue();
+    let server = ScriptedTls::start_with(&identity, Box::new(|_| sized()), &[&TLS13], &[b"h2"]).await;
+    let report = examined(&pki, &server, true, Duration::from_secs(60)).await;
+    assert_eq!(failures(&report), [Check::Protocol], "{report:#?}");
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ pub(super) fn media_type(facts: &Facts) -> Finding {
         None => return untyped(format!("there is no Content-Type; the bytes are {name}"), content),
     };
     let kind = facts.kind(answer);
-    let said = format!("{} and the bytes are {name}", quoted(declared.as_str()));
+    let said = format!("declared as {}; the bytes are {name}", quoted(declared.as_str()));
     let is_page = content.format == Format::Html || declared.essence() == "text/html";
     if is_page && kind != HeaderKind::Document || content.format == Format::Html {
         let fix = "answer with the file: a page where media is expected is often an error page, a login, or the start page of an application that answers every path with 200";
@@ -45,11 +45,11 @@ pub(super) fn media_type(facts: &Facts) -> Finding {
     if decide_type(content, Some(&declared), None, None, true).is_err() {
         let fix = declare(content)
             .unwrap_or_else(|| "declare what the file is, or serve the file that was declared".to_owned());
-        return Finding::failure(check, format!("declared as {said}: Meta compares both"), fix);
+        return Finding::failure(check, format!("{said}: Meta compares both"), fix);
     }
     let found = judged(facts, kind, content, &declared);
     let faults = faults(found, is_about_type);
-    Finding::joined(check, faults, || format!("{said}, as {} may be", article(kind)))
+    Finding::joined(check, faults, || format!("{said}, which fits {}", article(kind)))
 }
 
 /// Whether the size is within the header's limit.

@@ -34,7 +34,11 @@ pub(super) fn chunked(facts: &Facts) -> Finding {
     };
     match (is_chunked(answer), answer.fields.contains_key(CONTENT_LENGTH)) {
         (false, _) => Finding::ok(Check::Chunked, "no"),
-        (true, false) => Finding::warning(Check::Chunked, "Transfer-Encoding: chunked", "see length"),
+        (true, false) => Finding::warning(
+            Check::Chunked,
+            "Transfer-Encoding: chunked",
+            "send Content-Length instead, as said at length",
+        ),
         (true, true) => Finding::failure(
             Check::Chunked,
             "both Transfer-Encoding and Content-Length, which RFC 9112 forbids (section 6.2): tiers may read different bodies",

@@ -69,7 +69,7 @@ fn secure(facts: &mut Facts) {
     let session = Session {
         chain,
         is_stapled: false,
-        is_proven: true,
+        is_disproved: false,
         version: Some(ProtocolVersion::TLSv1_3),
         suite: "TLS13_AES_128_GCM_SHA256".to_owned(),
         alpn: Some("h2".to_owned()),

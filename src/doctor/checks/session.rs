@@ -13,7 +13,7 @@ pub(super) fn tls(facts: &Facts) -> Finding {
         Some(Err(why)) => return no_session(why),
         None => return Finding::unknown(Check::Tls, facts.shaken().err().unwrap_or_default()),
     };
-    if !session.is_proven {
+    if session.is_disproved {
         return Finding::failure(
             Check::Tls,
             "the server did not prove that it holds the key of the certificate that it shows",
@@ -61,8 +61,7 @@ pub(super) fn without_sni(facts: &Facts) -> Finding {
 pub(super) fn protocol(facts: &Facts) -> Finding {
     let check = Check::Protocol;
     if let Some(Err(why @ NoSession::Version(_))) = &facts.session {
-        let fix =
-            "enable TLS 1.2 and 1.3 (nginx: `ssl_protocols TLSv1.2 TLSv1.3;`); older versions are broken and refused";
+        let fix = "enable TLS 1.2 and 1.3 (nginx: `ssl_protocols TLSv1.2 TLSv1.3;`) and HTTP/1.1; older versions of TLS are broken and refused";
         return Finding::failure(check, why.to_string(), fix);
     }
     let session = match facts.shaken() {
@@ -113,7 +112,7 @@ mod tests {
     #[test]
     fn a_server_without_the_key_is_found() {
         let mut facts = sound();
-        facts.session.as_mut().unwrap().as_mut().unwrap().is_proven = false;
+        facts.session.as_mut().unwrap().as_mut().unwrap().is_disproved = true;
         assert_eq!(tls(&facts).verdict, Verdict::Failure);
     }
 

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -39,7 +40,10 @@ impl ScriptedTls {
     ) -> Self {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
-        let mut config = config.with_no_client_auth().with_single_cert(identity.chain.clone(), identity.key()).unwrap();
+        // Not compared with its certificate: a test may want a server that has the wrong key.
+        let key = aws_lc_rs::sign::any_supported_type(&identity.key()).unwrap();
+        let resolver = SingleCertAndKey::from(CertifiedKey::new(identity.chain.clone(), key));
+        let mut config = config.with_no_client_auth().with_cert_resolver(Arc::new(resolver));
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
