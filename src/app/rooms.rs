@@ -45,8 +45,6 @@ pub struct Rooms {
     pub hosts: Live<Hosts>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Live<Vec<IpNet>>,
-    /// How many requests each client network may send.
-    pub rates: Arc<NetworkRates>,
     /// How long links live.
     pub bounds: LinkBounds,
     /// Which links have ended early.
@@ -86,6 +84,9 @@ pub enum StartError {
     /// The access log cannot be written.
     #[error("log.access: {0}")]
     AccessLog(std::io::Error),
+    /// The sockets that were handed over are not those of the settings.
+    #[error(transparent)]
+    Sockets(#[from] super::BadSockets),
     /// A socket could not be opened.
     #[error("{setting} = \"{address}\": {fault}")]
     Listen {
@@ -150,13 +151,12 @@ impl Rooms {
         let catalog = Catalog::open(&settings.catalog, clock.clone()).await?;
         let metrics = Arc::new(Metrics::new());
         let access_log = AccessLog::start(access, ACCESS_QUEUE, &metrics).map_err(StartError::AccessLog)?;
-        let bounds = settings.links;
+        let (bounds, trusted_proxies) = (settings.links, Live::new(built.trusted_proxies));
         let (revocations, revoker) = load_revocations(&catalog, bounds, &clock).await?;
         let known = KnownObjects::new(catalog.clone(), clock.clone());
         let (arena, cache) = open_cache(settings.cache, &known, &catalog, &metrics);
         let (seals, stores, profiles) = (Live::new(built.seals), Live::new(built.stores), Live::new(built.profiles));
         let (policy, clients, hosts) = (Live::new(built.policy), Live::new(built.clients), Live::new(built.hosts));
-        let trusted_proxies = Live::new(built.trusted_proxies);
         let minter = Minter::new(
             MinterParts {
                 clock: clock.clone(),
@@ -183,12 +183,11 @@ impl Rooms {
             cache: cache.clone(),
             body_max: settings.limits.body_max,
         });
-        let rates = Arc::new(NetworkRates::per_second(settings.limits.requests_per_second));
         let edge = Edge::new(EdgeParts {
             assets,
             hosts: hosts.clone(),
             trusted_proxies: trusted_proxies.clone(),
-            rates: Arc::clone(&rates),
+            rates: NetworkRates::per_second(settings.limits.requests_per_second),
             access_log: access_log.clone(),
             catalog: catalog.clone(),
             metrics: Arc::clone(&metrics),
@@ -206,7 +205,6 @@ impl Rooms {
             clients,
             hosts,
             trusted_proxies,
-            rates,
             bounds,
             revocations,
             arena,

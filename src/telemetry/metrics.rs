@@ -27,6 +27,7 @@ pub struct Metrics {
     denials: Counters<1>,
     mints: Counters<1>,
     reloads: Counters<1>,
+    upgrades_failed: Counter,
     verdicts: Series,
     origin_reads: Series,
     origin_bytes: Series,
@@ -64,6 +65,7 @@ impl Metrics {
             denials: book.counters("denials", "Links not believed and fetchers not admitted, by reason", "reason"),
             mints: book.counters("mints", "Links asked for, by outcome", "outcome"),
             reloads: book.counters("reloads", "Reloads of settings, by result", "result"),
+            upgrades_failed: book.enter("upgrades_failed", "Upgrades in which the new process did not come to serve"),
             lookups: book.counters(
                 "cache_lookups",
                 "Bodies opened, by what of them was in memory: hit, partial, miss, or joined to a running flight",
@@ -130,6 +132,11 @@ impl Metrics {
     /// Counts a reload of settings.
     pub fn reload(&self, result: &'static str) {
         self.reloads.at([result]).inc();
+    }
+
+    /// Counts an upgrade in which the new process did not come to serve.
+    pub fn upgrade_failed(&self) {
+        self.upgrades_failed.inc();
     }
 
     /// Counts bytes of asset bodies that left.
@@ -288,6 +295,7 @@ mod tests {
         metrics.cache_lookup("partial");
         metrics.flight("wrong-bytes");
         metrics.left_behind();
+        metrics.upgrade_failed();
         metrics.overload_refusal("in-flight");
         metrics.bodies_cut();
         metrics.cache_state("in-flight", 5, 5);
@@ -318,6 +326,7 @@ mod tests {
             "hallpass_cache_lookups_total{result=\"partial\"} 1",
             "hallpass_flights_total{ending=\"wrong-bytes\"} 1",
             "hallpass_cache_left_behind_total 1",
+            "hallpass_upgrades_failed_total 1",
             "hallpass_overload_refusals_total{limit=\"in-flight\"} 1",
             "hallpass_bodies_cut_total 1",
             "hallpass_cache_bytes{state=\"in-flight\"} 262400",

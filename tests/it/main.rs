@@ -27,3 +27,5 @@ mod origin;
 mod public;
 mod ranges;
 mod settings;
+mod supervised;
+mod upgrade;

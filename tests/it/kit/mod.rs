@@ -4,6 +4,7 @@ pub mod chaos;
 pub mod gateway;
 pub mod moto;
 pub mod scripted;
+pub mod shop;
 pub mod wire;
 
 use bytes::Bytes;

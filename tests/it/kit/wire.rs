@@ -62,6 +62,11 @@ impl Wire {
         Self { stream: TcpStream::connect(address).await.unwrap(), ahead: Vec::new() }
     }
 
+    /// A connection that is there already.
+    pub fn over(stream: TcpStream) -> Self {
+        Self { stream, ahead: Vec::new() }
+    }
+
     /// A connection that takes little at a time, so that what it does not read stays with the sender.
     pub async fn connect_narrow(address: SocketAddr) -> Self {
         Self::connect_with_buffer(address, 4096).await
