@@ -74,6 +74,8 @@ impl Reloader {
         let waiting = waiting(&self.started_with, &loaded.settings);
         // Links of the old origin would all be denied by seals of a new one.
         loaded.settings.public_origin.clone_from(&self.started_with.public_origin);
+        // Named above as waiting, so that none of them is half in force.
+        loaded.settings.limits = self.started_with.limits;
         let built = Replaceable::build(&loaded, &self.rooms.store_counters).await?;
         self.rooms.replace(built);
         self.rooms.tls.replace(&loaded, self.rooms.clock.now());

@@ -17,6 +17,7 @@ use crate::fetcher::Profiles;
 use crate::link::{LinkBounds, Revocations, SealError, Seals};
 use crate::mint::{KnownObjects, MintPolicy, Minter, MinterParts, ObjectId, RevokeError, Revoker};
 use crate::origin::{OriginError, StoreCounters, Stores};
+use crate::server::NetworkRates;
 use crate::telemetry::{AccessLog, Metrics, Sink};
 use crate::tls::{AcmeError, TlsError};
 use crate::value::{Clock, Live, StoreName};
@@ -48,6 +49,8 @@ pub struct Rooms {
     pub hosts: Live<Hosts>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Live<Vec<IpNet>>,
+    /// How many requests each client network may send.
+    pub rates: Arc<NetworkRates>,
     /// How long links live.
     pub bounds: LinkBounds,
     /// Which links have ended early.
@@ -125,7 +128,7 @@ impl Replaceable {
             stores,
             policy: policy(settings, &loaded.profiles),
             profiles: loaded.profiles.clone(),
-            clients: Clients::new(&settings.clients),
+            clients: Clients::new(&settings.clients, settings.limits.control_requests_per_second),
             hosts: hosts(settings)?,
             trusted_proxies: settings.listen.trusted_proxies.clone(),
         })
@@ -151,6 +154,7 @@ fn hosts(settings: &Settings) -> Result<Hosts, BadHost> {
 
 impl Rooms {
     /// Builds every room. Revocations are loaded before anybody can be served.
+    #[expect(clippy::too_many_lines, reason = "a list of the rooms, each made once from those before it")]
     pub async fn open(loaded: &Loaded, clock: Clock, access: Sink) -> Result<Self, StartError> {
         let (settings, store_counters) = (&loaded.settings, StoreCounters::default());
         let (bounds, metrics) = (settings.links, Arc::new(Metrics::new()));
@@ -178,21 +182,24 @@ impl Rooms {
             },
             settings.mint,
         );
+        let assets = Assets::new(AssetParts {
+            clock: clock.clone(),
+            seals: seals.clone(),
+            bounds,
+            revocations: Arc::clone(&revocations),
+            profiles: profiles.clone(),
+            stores: stores.clone(),
+            known,
+            cache: cache.clone(),
+            body_max: settings.limits.body_max,
+        });
+        let rates = Arc::new(NetworkRates::per_second(settings.limits.requests_per_second));
         let edge = Edge::new(EdgeParts {
-            assets: Assets::new(AssetParts {
-                clock: clock.clone(),
-                seals: seals.clone(),
-                bounds,
-                revocations: Arc::clone(&revocations),
-                profiles: profiles.clone(),
-                stores: stores.clone(),
-                known,
-                cache: cache.clone(),
-                body_max: settings.limits.body_max,
-            }),
+            assets,
             hosts: hosts.clone(),
             head_lines: settings.limits.connections.head_lines,
             trusted_proxies: trusted_proxies.clone(),
+            rates: Arc::clone(&rates),
             access_log: access_log.clone(),
             catalog: catalog.clone(),
             metrics: Arc::clone(&metrics),
@@ -211,6 +218,7 @@ impl Rooms {
             clients,
             hosts,
             trusted_proxies,
+            rates,
             bounds,
             revocations,
             arena,
@@ -234,6 +242,7 @@ impl Rooms {
             bounds: self.bounds,
             revocations: Arc::clone(&self.revocations),
             clients: self.clients.clone(),
+            metrics: Arc::clone(&self.metrics),
             clock: self.clock.clone(),
         }
     }

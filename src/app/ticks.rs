@@ -27,7 +27,7 @@ pub(super) async fn follow_revocations(rooms: Rooms) {
     }
 }
 
-/// Looks after the cache: slow readers are cut when memory is short, and what was prewarmed for a link that is over has no claim any more.
+/// Looks after the cache, and forgets who was quiet: slow readers are cut when memory is short, and what was prewarmed for a link that is over has no claim any more.
 pub(super) async fn tend_cache(rooms: Rooms) {
     let mut seen = None;
     let mut ticks = tokio::time::interval(CACHE_EVERY);
@@ -38,6 +38,7 @@ pub(super) async fn tend_cache(rooms: Rooms) {
         let is_news = std::mem::replace(&mut seen, count) != count;
         let now = rooms.clock.now();
         rooms.cache.tick(now);
+        rooms.rates.forget_the_quiet();
         if is_news {
             rooms.revocations.ask(|set| rooms.cache.revoked(set));
         }

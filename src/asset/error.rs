@@ -104,7 +104,8 @@ const RANGE_UNSATISFIABLE: ProblemKind =
     ProblemKind::new(StatusCode::RANGE_NOT_SATISFIABLE, "range-unsatisfiable", "The range cannot be satisfied");
 const ORIGIN_TIMEOUT: ProblemKind =
     ProblemKind::new(StatusCode::GATEWAY_TIMEOUT, "origin-timeout", "The storage did not answer in time");
-const OVERLOADED: ProblemKind =
+/// A limit is reached for now.
+pub const OVERLOADED: ProblemKind =
     ProblemKind::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "The gateway has no room now");
 /// Blocks in flight are given back within fractions of a second, unless readers are slow; those are cut about once a second.
 const COME_AGAIN: Duration = Duration::from_secs(1);

@@ -22,6 +22,8 @@ mod service;
 
 pub use body::AssetBody;
 pub use delivery::{Cut, DeliveryError};
-pub use error::{AssetError, BAD_REQUEST, METHOD_NOT_ALLOWED, MISDIRECTED, NOT_FOUND, NOT_IMPLEMENTED, ORIGIN_FAILED};
+pub use error::{
+    AssetError, BAD_REQUEST, METHOD_NOT_ALLOWED, MISDIRECTED, NOT_FOUND, NOT_IMPLEMENTED, ORIGIN_FAILED, OVERLOADED,
+};
 pub use permit::Permit;
 pub use service::{AssetParts, AssetRequest, Assets, Story};

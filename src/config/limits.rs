@@ -21,6 +21,12 @@ pub struct LimitSettings {
     pub connections: ConnectionLimits,
     /// How long running downloads may go on after a stop was asked for. Default 30 s.
     pub drain: Duration,
+    /// How long requests are still taken after readiness has said no, so that balancers can see it first. Default 0 s.
+    pub drain_grace: Duration,
+    /// How many requests a client network (/24 of IPv4, /48 of IPv6) may send in a second; 0 is no limit. Default 5,000.
+    pub requests_per_second: u32,
+    /// How many requests a client key may send to the control API in a second; 0 is no limit. Default 5,000.
+    pub control_requests_per_second: u32,
 }
 
 /// Reads `[links]`.
@@ -89,6 +95,9 @@ pub(super) fn limits(mut section: Section<'_>) -> LimitSettings {
         body_max: section.read("body_max", duration(SECOND..=DAY)).unwrap_or(minutes(10)),
         connections: connections(&mut section),
         drain: section.read("drain", duration(Duration::ZERO..=HOUR)).unwrap_or(30 * SECOND),
+        drain_grace: section.read("drain_grace", duration(Duration::ZERO..=HOUR)).unwrap_or(Duration::ZERO),
+        requests_per_second: section.read("requests_per_second", count(0..=MILLION)).unwrap_or(5_000),
+        control_requests_per_second: section.read("control_requests_per_second", count(0..=MILLION)).unwrap_or(5_000),
     };
     section.end();
     settings
@@ -135,6 +144,8 @@ const fn minutes(n: u64) -> Duration {
 
 /// No network answers faster than this for sure.
 const SHORTEST: Duration = Duration::from_millis(100);
+/// The most that a rate can be.
+const MILLION: u32 = 1_000_000;
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = minutes(60);
 const DAY: Duration = minutes(24 * 60);

@@ -78,6 +78,10 @@ impl<A: Wanted> FromRequestParts<Control> for May<A> {
         if let Some(who) = parts.extensions.get::<Who>() {
             who.tell(client.name());
         }
+        if !client.admit() {
+            control.metrics.overload_refusal(RATE);
+            return Err(Failure::TooManyRequests);
+        }
         client.may(A::ACTION)?;
         Ok(Self { client, action: PhantomData })
     }
@@ -105,6 +109,9 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Unauthorized> {
     let (scheme, key) = line.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(Unauthorized::NoKey)?;
     scheme.eq_ignore_ascii_case("bearer").then_some(key.trim_matches(' ')).ok_or(Unauthorized::NoKey)
 }
+
+/// What metrics call the limit on requests; the setting is `limits.control_requests_per_second`.
+const RATE: &str = "control-requests-per-second";
 
 /// What a 401 says of itself (RFC 9110 section 11.6.1).
 pub(super) const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer");

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::config::{Action, ClientKey, ClientSettings};
+use crate::server::Bucket;
 use crate::value::{ClientName, ObjectKey, Secret, StoreName};
 
 /// One of our own systems: its name and its scope.
@@ -17,6 +18,8 @@ pub struct Client {
     /// Any key will do where there are none.
     prefixes: Vec<String>,
     actions: BTreeSet<Action>,
+    /// How many requests it may send; its clones share it.
+    bucket: Arc<Bucket>,
 }
 
 /// The client's scope does not cover this.
@@ -51,6 +54,11 @@ impl Client {
         in_scope.then_some(()).ok_or(OutOfScope::Object)
     }
 
+    /// Whether it may send one more request now; if so, that counts.
+    pub fn admit(&self) -> bool {
+        self.bucket.admit()
+    }
+
     /// Whether it sees what other clients made.
     pub fn is_admin(&self) -> bool {
         self.actions.contains(&Action::Admin)
@@ -67,11 +75,12 @@ impl Client {
 pub struct Clients(Vec<(Secret<[u8; 32]>, Arc<Client>)>);
 
 impl Clients {
-    /// The clients that the settings list. Of two with one key the later wins; settings refuse such a pair before.
-    pub fn new(settings: &[ClientSettings]) -> Self {
+    /// The clients that the settings list, each with so many requests a second; 0 is no limit. Of two with one key the later wins; settings refuse such a pair before.
+    pub fn new(settings: &[ClientSettings], requests_per_second: u32) -> Self {
         let entry = |settings: &ClientSettings| {
             let ClientSettings { name, key_hash, stores, prefixes, actions } = settings.clone();
-            (key_hash, Arc::new(Client { name, stores, prefixes, actions }))
+            let bucket = Arc::new(Bucket::per_second(requests_per_second));
+            (key_hash, Arc::new(Client { name, stores, prefixes, actions, bucket }))
         };
         Self(settings.iter().map(entry).collect())
     }
@@ -105,7 +114,7 @@ mod tests {
 
     fn client(prefixes: &[&str], actions: &[Action]) -> Arc<Client> {
         let (key, settings) = settings("billing", 'b', prefixes, actions);
-        Clients::new(&[settings]).holder_of(&key).unwrap()
+        Clients::new(&[settings], 0).holder_of(&key).unwrap()
     }
 
     #[test]
@@ -144,7 +153,7 @@ mod tests {
     fn each_key_finds_its_own_client_and_nothing_else_finds_any() {
         let (one_key, one) = settings("one", 'b', &[], &[Action::Mint]);
         let (two_key, two) = settings("two", 'c', &[], &[Action::Mint]);
-        let clients = Clients::new(&[one, two]);
+        let clients = Clients::new(&[one, two], 0);
         let name = |key: &str| clients.holder_of(key).map(|client| client.name().to_string());
         assert_eq!((name(&one_key).as_deref(), name(&two_key).as_deref()), (Some("one"), Some("two")));
         let stranger = format!("hpk_{}a", "d".repeat(51));

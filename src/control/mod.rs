@@ -4,7 +4,7 @@
 //! matched and the action found among the client's; the body is read afterwards. Everything that can go wrong leaves as a
 //! problem (RFC 9457) through the one table in `problems`. Link URLs are credentials: they are in the answer to a mint, and nowhere else.
 //!
-//! Imports `value`, `telemetry`, `http`, `media`, `fetcher`, `link`, `origin`, `catalog`, `mint`, `config` and `asset`.
+//! Imports `value`, `telemetry`, `http`, `media`, `fetcher`, `link`, `server`, `origin`, `catalog`, `mint`, `config` and `asset`.
 
 mod client;
 mod parts;

@@ -96,10 +96,11 @@ pub(super) struct FindingBody {
 }
 
 /// What every route may answer.
-const EVERY: [Row; 5] = [
+const EVERY: [Row; 6] = [
     ("401", "`unauthorized`: no client has this key"),
     ("403", "`not-allowed`: the client's actions, stores or prefixes do not cover this"),
     ("405", "`method-not-allowed`"),
+    ("429", "`too-many-requests`: this key sends too many; ask again after `Retry-After`"),
     ("500", "`internal`: something failed on our side"),
     ("503", "`catalog-failed`, `timed-out`: ask again after `Retry-After`"),
 ];

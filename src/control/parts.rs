@@ -8,6 +8,7 @@ use crate::fetcher::Profiles;
 use crate::link::{LinkBounds, Revocations, Seals};
 use crate::mint::{Minter, Revoker};
 use crate::origin::Stores;
+use crate::telemetry::Metrics;
 use crate::value::{Clock, Live};
 
 /// What the control API works with; the state of every handler.
@@ -30,6 +31,8 @@ pub struct ControlParts {
     pub revocations: Arc<Revocations>,
     /// Who may use this API.
     pub clients: Live<Clients>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// The clock.
     pub clock: Clock,
 }

@@ -26,6 +26,9 @@ pub(super) enum Failure {
     /// We do not know who asks.
     #[error(transparent)]
     Unauthorized(#[from] Unauthorized),
+    /// The client's key has sent too many requests.
+    #[error("this key sends too many requests; send them more slowly, or many wishes in one batch")]
+    TooManyRequests,
     /// The client may not.
     #[error(transparent)]
     OutOfScope(#[from] OutOfScope),
@@ -57,6 +60,7 @@ impl Failure {
     pub(super) fn problem(&self) -> Problem {
         match self {
             Self::Unauthorized(why) => UNAUTHORIZED.because(why.to_string()).with_field(WWW_AUTHENTICATE, CHALLENGE),
+            Self::TooManyRequests => TOO_MANY_REQUESTS.because(self.to_string()).with_retry_after(REFILL),
             Self::OutOfScope(why) => NOT_ALLOWED.because(why.to_string()),
             Self::Body(fault) => body_problem(fault),
             Self::NoSuchLink => NO_SUCH_LINK.because(self.to_string()),
@@ -207,6 +211,8 @@ const TTL_OUT_OF_BOUNDS: ProblemKind =
     ProblemKind::new(StatusCode::UNPROCESSABLE_ENTITY, "ttl-out-of-bounds", "The lifetime is out of bounds");
 const LINK_TOO_LONG: ProblemKind =
     ProblemKind::new(StatusCode::UNPROCESSABLE_ENTITY, "link-too-long", "The link would be too long");
+const TOO_MANY_REQUESTS: ProblemKind =
+    ProblemKind::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "The key sends too many requests");
 const INTERNAL: ProblemKind =
     ProblemKind::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something failed on our side");
 const ORIGIN_FAILED: ProblemKind =
@@ -221,6 +227,8 @@ const CATALOG_FAILED: ProblemKind =
     ProblemKind::new(StatusCode::SERVICE_UNAVAILABLE, "catalog-failed", "The catalog did not answer");
 const TIMED_OUT: ProblemKind =
     ProblemKind::new(StatusCode::SERVICE_UNAVAILABLE, "timed-out", "The answer took too long");
+/// How long it takes until half of a key's bucket is there again.
+const REFILL: Duration = Duration::from_secs(1);
 /// How long to leave a catalog alone that did not answer.
 const RETRY_CATALOG: Duration = Duration::from_secs(5);
 

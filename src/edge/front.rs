@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use ::http::{HeaderValue, Request, Response, StatusCode};
@@ -15,11 +16,12 @@ use tokio_util::sync::CancellationToken;
 use super::Hosts;
 use super::account::{Account, AccountedBody, SERVED};
 use super::gate::{check_framing, check_head, check_host, check_method, told_of};
-use crate::asset::{AssetBody, AssetRequest, Assets, NOT_FOUND, Story};
+use crate::asset::{AssetBody, AssetRequest, Assets, NOT_FOUND, OVERLOADED, Story};
 use crate::catalog::Catalog;
 use crate::fetcher::{ClientAddr, PeerAddr, client_address};
 use crate::http::{Problem, ProblemKind, Retrieval};
 use crate::link::LinkPath;
+use crate::server::NetworkRates;
 use crate::telemetry::{AccessLog, Metrics};
 use crate::value::{Clock, Live};
 
@@ -37,6 +39,8 @@ pub struct EdgeParts {
     pub head_lines: usize,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Live<Vec<IpNet>>,
+    /// How many requests each client network may send.
+    pub rates: Arc<NetworkRates>,
     /// Where each request is written down.
     pub access_log: AccessLog,
     /// Where fetches of our links are kept.
@@ -87,6 +91,14 @@ impl Edge {
         client_address(PeerAddr::new(peer), forwarded, &self.0.trusted_proxies.get())
     }
 
+    fn check_rate(&self, client: ClientAddr) -> Result<(), Problem> {
+        if self.0.rates.admit(client.ip()) {
+            return Ok(());
+        }
+        self.0.metrics.overload_refusal(RATE);
+        Err(OVERLOADED.because("Your network sends too many requests. Try again in a second.").with_retry_after(REFILL))
+    }
+
     async fn answer<B: Body>(
         &self,
         request: &Request<B>,
@@ -94,6 +106,7 @@ impl Edge {
         cut: &CancellationToken,
         story: &mut Story,
     ) -> Result<Answer, Problem> {
+        self.check_rate(client)?;
         let headers = request.headers();
         check_head(headers, self.0.head_lines)?;
         check_host(request, &self.0.hosts.get())?;
@@ -136,6 +149,10 @@ fn told(problem: Problem) -> Answer {
     (response, outcome)
 }
 
+/// What metrics call the limit on requests; the setting is `limits.requests_per_second`.
+const RATE: &str = "requests-per-second";
+/// How long it takes until half of a bucket is there again.
+const REFILL: Duration = Duration::from_secs(1);
 const ROBOTS_PATH: &str = "/robots.txt";
 const ROBOTS: &[u8] = b"User-agent: *\nAllow: /\n";
 const FORWARDED_FOR: &str = "x-forwarded-for";

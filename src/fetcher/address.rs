@@ -4,7 +4,7 @@
 //! each entry believed only because the hop that wrote it is trusted. The two types keep one address from being taken for the other.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
@@ -45,22 +45,20 @@ impl fmt::Display for ClientAddr {
 ///
 /// It is the /24 of an IPv4 address and the /48 of an IPv6 one, the smallest that the world's routing tables hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ClientNetwork(IpAddr);
+pub struct ClientNetwork(u64);
 
 impl ClientNetwork {
-    /// The network of this address; an IPv4-mapped one counts as IPv4.
+    /// The network of this address; an IPv4-mapped one (RFC 4291 section 2.5.5.2) counts as IPv4.
     pub fn of(ip: IpAddr) -> Self {
-        Self(match ip.to_canonical() {
-            IpAddr::V4(ip) => IpAddr::from((u32::from(ip) & IPV4_MASK).to_be_bytes()),
-            IpAddr::V6(ip) => IpAddr::from(Ipv6Addr::from(u128::from(ip) & IPV6_MASK)),
-        })
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => Self(IS_IPV4 | u64::from(ip.to_bits() >> 8)),
+            IpAddr::V6(ip) => Self(u64::try_from(ip.to_bits() >> 80).unwrap_or_default()),
+        }
     }
 }
 
-/// The first 24 bits.
-const IPV4_MASK: u32 = u32::MAX << 8;
-/// The first 48 bits.
-const IPV6_MASK: u128 = u128::MAX << 80;
+/// Above the 48 bits of an IPv6 network.
+const IS_IPV4: u64 = 1 << 63;
 
 /// Walks the `X-Forwarded-For` lines, in the order they came, back from the peer to the first address that is not `trusted`.
 ///
@@ -113,6 +111,8 @@ mod tests {
             ("192.0.2.1", "::ffff:192.0.2.9", true),
             ("2001:db8:1::1", "2001:db8:1:ffff::9", true),
             ("2001:db8:1::1", "2001:db8:2::1", false),
+            ("0.0.0.0", "::", false),
+            ("255.255.255.1", "ffff:ffff:ffff::1", false),
         ] {
             assert_eq!(of(one) == of(other), same, "{one} {other}");
         }

@@ -63,6 +63,12 @@ impl Ending {
         }
     }
 
+    /// Whether what was written is still to arrive. Whoever is cut, or takes nothing, has no claim to it.
+    pub(super) const fn is_gentle(self) -> bool {
+        use Ending::{BadHead, BrokenOff, ClientLeft, Done, HeadTooLarge, TimedOut};
+        matches!(self, Done | BadHead | HeadTooLarge | TimedOut | ClientLeft | BrokenOff)
+    }
+
     /// What hyper's end of the connection means.
     pub(super) fn of(result: Result<(), hyper::Error>) -> Self {
         match result {

@@ -17,6 +17,7 @@ use tokio_rustls::server::TlsStream;
 use super::Ending;
 use super::places::{NetworkPlace, Places};
 use super::proxy_header::read_proxy_header;
+use super::socket::Socket;
 use super::turnstile::Turnstile;
 use crate::telemetry::ListenerMetrics;
 
@@ -45,9 +46,9 @@ pub(super) struct Opened {
 
 /// What is spoken on it.
 pub(super) enum Stream {
-    Http1(TcpStream),
-    TlsHttp1(Box<TlsStream<TcpStream>>),
-    TlsHttp2(Box<TlsStream<TcpStream>>),
+    Http1(Socket),
+    TlsHttp1(Box<TlsStream<Socket>>),
+    TlsHttp2(Box<TlsStream<Socket>>),
 }
 
 impl Opening {
@@ -56,7 +57,7 @@ impl Opening {
     }
 
     /// Opens the connection of `peer`, or says how it ended.
-    pub(super) async fn open(&self, socket: TcpStream, peer: SocketAddr) -> Result<Opened, Ending> {
+    pub(super) async fn open(&self, socket: Socket, peer: SocketAddr) -> Result<Opened, Ending> {
         // Answers are written whole; waiting to join small ones only delays the first byte.
         let prepared = socket.set_nodelay(true).and_then(|()| stalls_after(&socket, self.write_stall));
         let local = prepared.and_then(|()| socket.local_addr()).map_err(|_| Ending::ClientLeft)?;
@@ -71,7 +72,7 @@ impl Opening {
 
     async fn negotiate(
         &self,
-        mut socket: TcpStream,
+        mut socket: Socket,
         peer: SocketAddr,
     ) -> Result<(Stream, SocketAddr, Option<NetworkPlace>), Ending> {
         let client = if self.proxy_header { self.spoken_for(&mut socket, peer).await? } else { peer };
@@ -90,7 +91,7 @@ impl Opening {
     }
 
     /// Whom a proxy of ours speaks for. Nobody else may say such a thing.
-    async fn spoken_for(&self, socket: &mut TcpStream, peer: SocketAddr) -> Result<SocketAddr, Ending> {
+    async fn spoken_for(&self, socket: &mut Socket, peer: SocketAddr) -> Result<SocketAddr, Ending> {
         if !self.places.trusts(peer.ip()) {
             self.metrics.refused("proxy-protocol");
             return Err(Ending::Refused);

@@ -268,7 +268,8 @@ fn parts(
         profiles: profiles.clone(),
         bounds,
         revocations,
-        clients: Live::new(Clients::new(clients)),
+        metrics: Arc::clone(&metrics),
+        clients: Live::new(Clients::new(clients, 0)),
         clock: clock.clone(),
     };
     (parts, metrics)

@@ -111,6 +111,8 @@ fn what_is_not_written_has_the_designs_defaults() {
     assert_eq!((settings.mint.object_max, settings.mint.first_reads), (2 << 30, 8));
     assert_eq!(settings.limits.body_max, Duration::from_secs(600));
     assert_eq!(settings.limits.connections.write_budget, 256 << 10);
+    assert_eq!((settings.limits.drain_grace, settings.limits.drain), (Duration::ZERO, Duration::from_secs(30)));
+    assert_eq!((settings.limits.requests_per_second, settings.limits.control_requests_per_second), (5000, 5000));
     assert_eq!((settings.catalog.link_days, settings.catalog.fetch_days), (30, 90));
     assert_eq!((settings.log.access, settings.log.format), (AccessLog::Stdout, LogFormat::Text));
     assert_eq!(settings.origin, hallpass::origin::RetryPolicy::default());
@@ -298,6 +300,15 @@ fn each_fault_says_what_to_do() {
         (
             "tls.acme.directory = 'http://ca.example/dir'",
             "tls.acme.directory: is the https:// address of an ACME directory, such as \"https://acme-v02.api.letsencrypt.org/directory\"",
+        ),
+        ("limits.requests_per_second = -1", "limits.requests_per_second: is a number from 0 to 1000000"),
+        (
+            "limits.control_requests_per_second = 1000001",
+            "limits.control_requests_per_second: is a number from 0 to 1000000",
+        ),
+        (
+            "limits.drain_grace = 5",
+            "limits.drain_grace: is a time from 0s to 1h, with its unit and in quotes, such as \"90s\" or \"20m\"",
         ),
         ("insecure_public_origin = 1", "insecure_public_origin: is true or false, without quotes"),
     ] {

@@ -8,4 +8,5 @@ mod hosts;
 mod methods;
 mod origins;
 mod parts;
+mod rates;
 mod revoking;
