@@ -182,20 +182,19 @@ impl Rooms {
             },
             settings.mint,
         );
-        let assets = Assets::new(AssetParts {
-            clock: clock.clone(),
-            seals: seals.clone(),
-            bounds,
-            revocations: Arc::clone(&revocations),
-            profiles: profiles.clone(),
-            stores: stores.clone(),
-            known,
-            cache: cache.clone(),
-            body_max: settings.limits.body_max,
-        });
         let rates = Arc::new(NetworkRates::per_second(settings.limits.requests_per_second));
         let edge = Edge::new(EdgeParts {
-            assets,
+            assets: Assets::new(AssetParts {
+                clock: clock.clone(),
+                seals: seals.clone(),
+                bounds,
+                revocations: Arc::clone(&revocations),
+                profiles: profiles.clone(),
+                stores: stores.clone(),
+                known,
+                cache: cache.clone(),
+                body_max: settings.limits.body_max,
+            }),
             hosts: hosts.clone(),
             head_lines: settings.limits.connections.head_lines,
             trusted_proxies: trusted_proxies.clone(),

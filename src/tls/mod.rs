@@ -39,4 +39,4 @@ pub use server::{Offer, TlsError, server_config};
     unreachable_pub,
     reason = "the tests' kit, of which the unit tests need a part"
 )]
-mod pki;
+pub(crate) mod pki;

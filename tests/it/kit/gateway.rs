@@ -263,9 +263,14 @@ impl Gateway {
 
     /// The lines of the access log so far.
     pub fn access_log(&self) -> Vec<Value> {
+        self.access_log_after(0)
+    }
+
+    /// Those after the first so many.
+    pub fn access_log_after(&self, lines: usize) -> Vec<Value> {
         self.rooms.access_log.flush(Duration::from_secs(5));
         let text = String::from_utf8(self.log.lock().unwrap().clone()).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        text.lines().skip(lines).map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The same place after a restart: the catalog knows what it knew, no byte of any object lies in memory, each store is that of the

@@ -13,15 +13,15 @@ use tokio::time::timeout;
 
 /// One connection.
 pub struct Wire {
-    stream: Box<dyn Stream>,
+    stream: Box<dyn Duplex>,
     /// Bytes that came and belong to no answer yet.
     ahead: Vec<u8>,
 }
 
 /// What bytes travel on: a socket, or TLS over one.
-pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 
 /// One whole answer.
 #[derive(Clone, PartialEq, Eq)]
@@ -80,13 +80,14 @@ impl Wire {
     }
 
     /// Speaks over what is connected already.
-    pub fn over(stream: impl Stream + 'static) -> Self {
+    pub fn over(stream: impl Duplex + 'static) -> Self {
         Self { stream: Box::new(stream), ahead: Vec::new() }
     }
 
     /// Sends these bytes. That the other end closes meanwhile is no failure: it may have answered already.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref()).await;
+        let _ = self.stream.flush().await;
     }
 
     /// The next answer.
@@ -148,6 +149,17 @@ impl Wire {
     /// Whether the other end has closed, with nothing more said.
     pub async fn is_closed(&mut self) -> bool {
         self.end().await != End::Silent
+    }
+
+    /// Whether the other end has closed already; what came before is kept.
+    pub async fn has_ended(&mut self) -> bool {
+        loop {
+            match timeout(Duration::from_millis(1), self.stream.read_buf(&mut self.ahead)).await {
+                Ok(Ok(0) | Err(_)) => return true,
+                Ok(Ok(_)) => {}
+                Err(_) => return false,
+            }
+        }
     }
 
     /// Reads until there are `wanted` bytes ahead.
