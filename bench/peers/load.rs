@@ -17,6 +17,7 @@ use rustix::fd::OwnedFd;
 use rustix::net::{RecvFlags, recv};
 
 use crate::answer::{self, Head};
+use crate::steady::Load;
 
 /// Connections that ask alike.
 #[derive(Clone)]
@@ -113,24 +114,6 @@ impl Fleet {
         })
     }
 
-    /// Keeps every connection busy, counts for `measured` after `warm`, and gives what came within that time, which it tells too. At
-    /// both its edges `edge` is called.
-    pub fn run(&mut self, warm: Duration, measured: Duration, mut edge: impl FnMut()) -> (Vec<Came>, Duration) {
-        self.each = None;
-        self.send_all();
-        self.turn(Instant::now() + warm);
-        edge();
-        self.counting = true;
-        let begun = Instant::now();
-        self.turn(begun + measured);
-        let took = begun.elapsed();
-        self.counting = false;
-        edge();
-        self.each = Some(0);
-        self.turn(Instant::now() + PATIENCE);
-        (self.take(), took)
-    }
-
     /// Lets every connection ask so many times, and waits for all of them. For connections that have not asked before.
     pub fn each(&mut self, times: usize) -> (Vec<Came>, Duration) {
         self.counting = true;
@@ -145,15 +128,6 @@ impl Fleet {
             self.came[0].faults.push(format!("{late} connections had no whole answer after {} s", PATIENCE.as_secs()));
         }
         (self.take(), took)
-    }
-
-    /// How many answers that is, with parts of one counted where its length is known.
-    pub fn answers(&self, came: &[Came]) -> f64 {
-        let of = |(came, group): (&Came, &Group)| match &group.body {
-            Some(body) => came.bytes as f64 / body.len() as f64,
-            None => came.answers as f64,
-        };
-        came.iter().zip(&self.groups).map(of).sum()
     }
 
     fn take(&mut self) -> Vec<Came> {
@@ -336,8 +310,34 @@ impl Fleet {
     }
 }
 
+impl Load for Fleet {
+    fn run(&mut self, warm: Duration, measured: Duration, edge: &mut dyn FnMut()) -> (Vec<Came>, Duration) {
+        self.each = None;
+        self.send_all();
+        self.turn(Instant::now() + warm);
+        edge();
+        self.counting = true;
+        let begun = Instant::now();
+        self.turn(begun + measured);
+        let took = begun.elapsed();
+        self.counting = false;
+        edge();
+        self.each = Some(0);
+        self.turn(Instant::now() + PATIENCE);
+        (self.take(), took)
+    }
+
+    fn answers(&self, came: &[Came]) -> f64 {
+        let of = |(came, group): (&Came, &Group)| match &group.body {
+            Some(body) => came.bytes as f64 / body.len() as f64,
+            None => came.answers as f64,
+        };
+        came.iter().zip(&self.groups).map(of).sum()
+    }
+}
+
 /// One body in so many is compared.
-const COMPARED: usize = 16;
+pub const COMPARED: usize = 16;
 const HEAD: usize = 2 * 1024;
 const HEAD_AND_BODY: usize = 32 * 1024;
 /// The most that is taken at once.

@@ -32,6 +32,7 @@ mod mints;
 mod process;
 mod report;
 mod rows;
+mod secure;
 mod servers;
 mod steady;
 mod watch;
@@ -67,10 +68,16 @@ struct Arguments {
     /// Tells what can be measured.
     #[arg(long)]
     list: bool,
-    #[arg(long, hide = true, requires = "answers")]
+    #[arg(long, hide = true, requires_all = ["answers", "secure", "chain", "key"])]
     bare: Option<SocketAddr>,
     #[arg(long, hide = true)]
     answers: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    secure: Option<SocketAddr>,
+    #[arg(long, hide = true)]
+    chain: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    key: Option<PathBuf>,
     /// What cargo passes to every bench.
     #[arg(long, hide = true)]
     bench: bool,
@@ -78,8 +85,9 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let (Some(at), Some(answers)) = (arguments.bare, &arguments.answers) {
-        servers::bare::serve(at, answers);
+    if let (Some(at), Some(secure)) = (arguments.bare, arguments.secure) {
+        let file = |path: &Option<PathBuf>| path.clone().expect("clap asks for it");
+        servers::bare::serve(at, secure, &file(&arguments.answers), &file(&arguments.chain), &file(&arguments.key));
         return ExitCode::SUCCESS;
     }
     if arguments.list {
@@ -116,8 +124,11 @@ fn compare(arguments: &Arguments) -> ExitCode {
 }
 
 fn run(world: &World, experiment: &'static Experiment) -> Measured {
-    let is_cold = matches!(experiment.what, What::Herd | What::FirstByte | What::OneByte);
-    let times = if is_cold { world.pace.cold_repetitions } else { world.pace.repetitions };
+    let times = match experiment.what {
+        What::Herd | What::FirstByte | What::OneByte => world.pace.cold_repetitions,
+        What::Handshake { .. } | What::SecureHot(_) | What::Http2(..) | What::Attacks => world.pace.secure_repetitions,
+        _ => world.pace.repetitions,
+    };
     let mut of: Vec<Vec<Outcome>> = world.peers.iter().map(|_| Vec::new()).collect();
     for number in 0..times {
         for (peer, of) in world.peers.iter().zip(&mut of) {
@@ -132,6 +143,7 @@ fn run(world: &World, experiment: &'static Experiment) -> Measured {
 const FULL: Pace = Pace {
     repetitions: 5,
     cold_repetitions: 3,
+    secure_repetitions: 3,
     fill: 40,
     warm: Duration::from_millis(300),
     measured: Duration::from_secs(2),
@@ -139,6 +151,7 @@ const FULL: Pace = Pace {
 const QUICK: Pace = Pace {
     repetitions: 2,
     cold_repetitions: 1,
+    secure_repetitions: 1,
     fill: 0,
     warm: Duration::from_millis(100),
     measured: Duration::from_millis(500),

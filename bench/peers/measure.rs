@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::load::Group;
 use crate::rows::What;
+use crate::secure::attacks::attacks;
+use crate::secure::measure as secure;
 use crate::servers::Peer;
 use crate::steady::{Detail, steady};
 use crate::support::gateway::Gateway;
@@ -34,6 +36,17 @@ pub fn once(world: &World, peer: &Peer, what: What, number: usize) -> Option<Out
         What::Memory => peer.gateway().filter(|_| number == 0).map(|gateway| memory(world, peer, gateway)),
         What::Mint => peer.gateway().map(|_| mints::single(world)),
         What::Batch => peer.gateway().map(|_| mints::batch(world)),
+        What::SecureIdle => {
+            if number == 0 {
+                secure::idle(world, peer)
+            } else {
+                None
+            }
+        }
+        What::Handshake { resumed } => secure::handshake(world, peer, resumed),
+        What::SecureHot(hot) => secure::hot(world, peer, hot),
+        What::Http2(hot, streams) => secure::hot_http2(world, peer, hot, streams),
+        What::Attacks => attacks(world, peer),
     }
 }
 

@@ -97,6 +97,7 @@ fn lines(peers: &[Peer], measured: &Measured) -> Vec<Vec<String>> {
         let median = |name: &str| measured.median(place(name)?, number);
         let (ours, nginx, bare) = (median("Hallpass"), median("nginx"), median("bare hyper"));
         let next = place("Hallpass").and_then(|ours| measured.median(ours, number + 1));
+        let first = place("Hallpass").and_then(|ours| measured.median(ours, 0));
         let ratio = |to: Option<f64>| match (ours, to) {
             (Some(ours), Some(to)) if to > 0.0 => format!("{:.2}", ours / to),
             _ => String::new(),
@@ -104,7 +105,8 @@ fn lines(peers: &[Peer], measured: &Measured) -> Vec<Vec<String>> {
         let mut line = vec![row.name.to_owned()];
         line.extend((0..peers.len()).map(|peer| cell(row.unit, &measured.values(peer, number))));
         line.extend([ratio(nginx), ratio(bare)]);
-        let judged: Vec<_> = row.targets.iter().map(|target| judge(row, *target, [ours, nginx, bare, next])).collect();
+        let judged: Vec<_> =
+            row.targets.iter().map(|target| judge(row, *target, [ours, nginx, bare, next, first])).collect();
         line.push(judged.iter().map(|(asked, _)| asked.clone()).collect::<Vec<_>>().join("; "));
         line.push(if measured.is_right() { verdict(&judged) } else { "NOT RIGHT, see below".to_owned() });
         line
@@ -127,10 +129,13 @@ fn verdict(judged: &[(String, Option<bool>)]) -> String {
 }
 
 /// What is asked for in words, and whether it is reached.
-fn judge(row: &Row, target: Target, [ours, nginx, bare, next]: [Option<f64>; 4]) -> (String, Option<bool>) {
+fn judge(row: &Row, target: Target, [ours, nginx, bare, next, first]: [Option<f64>; 5]) -> (String, Option<bool>) {
     let more = row.unit == Unit::PerSecond;
     let (words, limit) = match target {
-        Target::TimesNginx(times) => (format!("{times} x nginx"), nginx.map(|nginx| nginx * times)),
+        Target::TimesFirst(times) => (format!("{times} x that without"), first.map(|first| first * times)),
+        Target::TimesNginx(times) => {
+            (format!("{} x nginx", (times * 1000.0).round() / 1000.0), nginx.map(|nginx| nginx * times))
+        }
         Target::TimesBare(times) => (format!("{times} x bare"), bare.map(|bare| bare * times)),
         Target::NginxPlusNext => {
             ("nginx's and one block".to_owned(), nginx.zip(next).map(|(nginx, next)| nginx + next))
@@ -154,6 +159,7 @@ fn words(unit: Unit, value: f64) -> String {
     match unit {
         Unit::PerSecond if value >= 1000.0 => format!("{:.1} k/s", value / 1e3),
         Unit::PerSecond => format!("{value:.1} /s"),
+        Unit::Microseconds => format!("{value:.1} us"),
         Unit::Milliseconds => format!("{value:.2} ms"),
         Unit::Bytes if value >= f64::from(1 << 20) => mib(value as u64),
         Unit::Bytes if value >= 1024.0 => format!("{:.1} KiB", value / 1024.0),

@@ -24,6 +24,15 @@ pub enum What {
     Memory,
     Mint,
     Batch,
+    /// Over TLS from here on.
+    SecureIdle,
+    Handshake {
+        resumed: bool,
+    },
+    SecureHot(Hot),
+    /// So many streams on each connection.
+    Http2(Hot, usize),
+    Attacks,
 }
 
 pub struct Row {
@@ -37,6 +46,7 @@ pub enum Unit {
     /// Of these alone more is better.
     PerSecond,
     Milliseconds,
+    Microseconds,
     Bytes,
     Count,
 }
@@ -46,6 +56,8 @@ pub enum Unit {
 pub enum Target {
     TimesNginx(f64),
     TimesBare(f64),
+    /// Of the same server's first row in the experiment.
+    TimesFirst(f64),
     /// nginx's value and that of the experiment's next row, which is no server's but the store's.
     NginxPlusNext,
     Value(f64),
@@ -56,8 +68,8 @@ const fn row(name: &'static str, unit: Unit, targets: &'static [Target]) -> Row 
     Row { name, unit, targets }
 }
 
-use Target::{Exactly, NginxPlusNext, TimesBare, TimesNginx, Value};
-use Unit::{Bytes, Count, Milliseconds, PerSecond};
+use Target::{Exactly, NginxPlusNext, TimesBare, TimesFirst, TimesNginx, Value};
+use Unit::{Bytes, Count, Microseconds, Milliseconds, PerSecond};
 
 pub const EXPERIMENTS: &[Experiment] = &[
     Experiment {
@@ -135,6 +147,78 @@ pub const EXPERIMENTS: &[Experiment] = &[
             row("links by batch, over distinct objects", PerSecond, &[Value(60_000.0)]),
             row("the same: greatest lag of the catalog", Milliseconds, &[]),
             row("the same: records dropped", Count, &[Exactly(0.0)]),
+        ],
+    },
+    Experiment {
+        id: "tls-idle",
+        what: What::SecureIdle,
+        rows: &[row("idle TLS connection (of 10,000) after one served request", Bytes, &[Value(40.0 * KIB as f64)])],
+    },
+    Experiment {
+        id: "tls-full",
+        what: What::Handshake { resumed: false },
+        rows: &[
+            row("full handshake + 4 KiB: server CPU of a connection", Microseconds, &[TimesNginx(0.55)]),
+            row("the same: connections", PerSecond, &[]),
+        ],
+    },
+    Experiment {
+        id: "tls-resumed",
+        what: What::Handshake { resumed: true },
+        rows: &[
+            row("resumed handshake + 4 KiB: server CPU of a connection", Microseconds, &[TimesNginx(0.7)]),
+            row("the same: connections", PerSecond, &[]),
+        ],
+    },
+    Experiment {
+        id: "tls-100k",
+        what: What::SecureHot(PICTURE),
+        rows: &[
+            row("hot 100 KiB over TLS", PerSecond, &[TimesNginx(1.6)]),
+            row("the same: server CPU of an answer", Microseconds, &[TimesNginx(1.0 / 1.6)]),
+        ],
+    },
+    Experiment {
+        id: "tls-5m",
+        what: What::SecureHot(FIVE),
+        rows: &[
+            row("hot 5 MiB over TLS", PerSecond, &[TimesNginx(1.3)]),
+            row("the same: server CPU of an answer", Microseconds, &[TimesNginx(1.0 / 1.3)]),
+        ],
+    },
+    Experiment {
+        id: "h2-4k",
+        what: What::Http2(SMALL, 16),
+        rows: &[
+            row("hot 4 KiB over HTTP/2 (16 connections x 16 streams)", PerSecond, &[TimesNginx(1.6)]),
+            row("the same: server CPU of an answer", Microseconds, &[TimesNginx(1.0 / 1.6)]),
+        ],
+    },
+    Experiment {
+        id: "h2-100k",
+        what: What::Http2(PICTURE, 4),
+        rows: &[
+            row("hot 100 KiB over HTTP/2 (16 connections x 4 streams)", PerSecond, &[TimesNginx(1.6)]),
+            row("the same: server CPU of an answer", Microseconds, &[TimesNginx(1.0 / 1.6)]),
+        ],
+    },
+    Experiment {
+        id: "attacks",
+        what: What::Attacks,
+        rows: &[
+            row("good clients' 4 KiB p99 (3,000 /s over TLS), no attack", Milliseconds, &[]),
+            row("... during full handshakes in a loop", Milliseconds, &[TimesFirst(2.0)]),
+            row("... during ClientHellos followed by silence", Milliseconds, &[TimesFirst(2.0)]),
+            row("... beside 2,000 slow heads", Milliseconds, &[TimesFirst(2.0)]),
+            row("... beside 2,000 idle connections", Milliseconds, &[TimesFirst(2.0)]),
+            row("... during HTTP/2 rapid reset", Milliseconds, &[TimesFirst(2.0)]),
+            row("... during an HTTP/2 PING flood", Milliseconds, &[TimesFirst(2.0)]),
+            row("... during an HTTP/2 SETTINGS flood", Milliseconds, &[TimesFirst(2.0)]),
+            row("... during an HTTP/2 CONTINUATION flood", Milliseconds, &[TimesFirst(2.0)]),
+            row("... during bogus tokens, HTTP/1.1 pipelined", Milliseconds, &[TimesFirst(2.0)]),
+            row("... during bogus tokens, HTTP/2", Milliseconds, &[TimesFirst(2.0)]),
+            row("a good client's new connection + 4 KiB, median, no attack", Milliseconds, &[]),
+            row("the same in the worst attack", Milliseconds, &[]),
         ],
     },
     // The last, for it tells of all before it.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::load::{Came, Fleet};
+use crate::load::Came;
 use crate::process::{SERVER, busy, cpu, own_cpu, tcp_timeouts};
 use crate::servers::Peer;
 use crate::support::memory::resident;
@@ -12,11 +12,23 @@ use crate::support::numbers::share;
 use crate::support::origin::Counted;
 use crate::world::World;
 
+/// Connections to a server that can be kept busy.
+pub trait Load {
+    /// Keeps every connection busy, counts for `measured` after `warm`, and gives what came within that time, which it tells too. At
+    /// both its edges `edge` is called.
+    fn run(&mut self, warm: Duration, measured: Duration, edge: &mut dyn FnMut()) -> (Vec<Came>, Duration);
+
+    /// How many answers that is, with parts of one counted where its length is known.
+    fn answers(&self, came: &[Came]) -> f64;
+}
+
 /// What came of it.
 pub struct Steady {
     /// One for each group of connections.
     pub came: Vec<Came>,
     pub took: Duration,
+    /// With parts of one, where their length is known.
+    pub answers: f64,
     pub detail: Detail,
     pub faults: Vec<String>,
 }
@@ -41,20 +53,21 @@ pub struct Detail {
 }
 
 /// Loads the server with these processes. The times in the detail are the first group's.
-pub fn steady(world: &World, mut fleet: Fleet, pids: &[u32]) -> Steady {
-    let all = world.peers.iter().flat_map(Peer::pids);
+pub fn steady(world: &World, mut load: impl Load, pids: &[u32]) -> Steady {
+    let all = world.peers.iter().chain(world.secured()).flat_map(Peer::pids);
     let others: Vec<_> = all.filter(|pid| !pids.contains(pid)).collect();
     let mut edges = Vec::new();
     let before = world.origin.counted();
-    let edge = || edges.push(Edge::now(pids, &others));
-    let (came, took) = fleet.run(world.pace.warm, world.pace.measured, edge);
+    let mut edge = || edges.push(Edge::now(pids, &others));
+    let (came, took) = load.run(world.pace.warm, world.pace.measured, &mut edge);
+    let answers = load.answers(&came);
     let mut faults: Vec<_> = came.iter().flat_map(|came| came.faults.iter().take(3).cloned()).collect();
     let asked = world.origin.counted().since(before);
     if asked != Counted::default() {
         faults.push(format!("the store was asked {asked:?}"));
     }
-    let detail = detail(&came, took, edges[1].since(edges[0]), resident(pids), fleet.answers(&came));
-    Steady { came, took, detail, faults }
+    let detail = detail(&came, took, edges[1].since(edges[0]), resident(pids), answers);
+    Steady { came, took, answers, detail, faults }
 }
 
 fn detail(came: &[Came], took: Duration, spent: Edge, resident: u64, answers: f64) -> Detail {

@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 
 use crate::load::{Fleet, Group};
 use crate::mints::Known;
+use crate::secure::{Door, Papers, measure};
 use crate::servers::bare::{Given, GivenBody};
 use crate::servers::{Peer, bare, hallpass, nginx, traffic_server, varnish};
 use crate::support::bucket::{OPEN, PLAIN};
@@ -42,6 +43,8 @@ pub struct Pace {
     pub repetitions: usize,
     /// Cold objects serve once, so these are fewer.
     pub cold_repetitions: usize,
+    /// Over TLS, of which one repetition tells more: what is compared is CPU.
+    pub secure_repetitions: usize,
     /// How many objects of 16 MiB are fetched before memory is judged: more than the cache holds.
     pub fill: usize,
     pub warm: Duration,
@@ -57,6 +60,11 @@ pub struct World {
     pub watch: Watch,
     objects: BTreeMap<String, (u64, Bytes)>,
     known: OnceCell<Known>,
+    /// Hallpass with TLS: with limits out of the way, and as it is built.
+    open: OnceCell<Peer>,
+    guarded: OnceCell<Peer>,
+    /// The certificate of all listeners for TLS.
+    pub papers: Papers,
     dir: TempDir,
 }
 
@@ -74,7 +82,20 @@ impl World {
         eprintln!("Hallpass reads {} objects to mint their links, and starts again", keys.len());
         let ours = hallpass::peer(&runtime, &origin, &keys);
         let watch = Watch::start(ours.gateway().unwrap().pid());
-        let mut world = Self { runtime, origin, peers: vec![ours], pace, watch, objects, known: OnceCell::new(), dir };
+        let papers = Papers::make(dir.path());
+        let mut world = Self {
+            runtime,
+            origin,
+            peers: vec![ours],
+            pace,
+            watch,
+            objects,
+            known: OnceCell::new(),
+            open: OnceCell::new(),
+            guarded: OnceCell::new(),
+            papers,
+            dir,
+        };
         world.add_peers(&keys);
         world.peers.retain(|peer| is_wanted(peer.name, wanted));
         world
@@ -84,8 +105,8 @@ impl World {
         let (ours, store) = (&self.peers[0], self.origin.endpoint.trim_start_matches("http://").to_owned());
         let answers = self.answers_of(ours);
         let dir = self.dir.path();
-        let bare = bare::peer(dir, &ours.links, &ours.forged, &answers);
-        let nginx = nginx::peer(dir, &store, keys);
+        let bare = bare::peer(dir, &ours.links, &ours.forged, &answers, &self.papers);
+        let nginx = nginx::peer(dir, &store, keys, &self.papers);
         let varnish = varnish::peer(dir, &store, keys);
         let traffic_server = traffic_server::peer(dir, &store, keys);
         self.peers.extend([nginx, varnish, traffic_server, bare]);
@@ -145,6 +166,33 @@ impl World {
     /// The gateway for mints.
     pub fn known(&self) -> &Known {
         self.known.get_or_init(|| Known::build(self))
+    }
+
+    /// The listener for TLS of a server that has one; Hallpass's with its limits out of the way.
+    pub fn door<'a>(&'a self, peer: &'a Peer) -> Option<Door<'a>> {
+        let ours = || self.open.get_or_init(|| self.secure(hallpass::OUT_OF_THE_WAY));
+        Door::of(if peer.gateway().is_some() { ours() } else { peer })
+    }
+
+    /// The same; Hallpass's with its built-in limits.
+    pub fn guarded_door<'a>(&'a self, peer: &'a Peer) -> Option<Door<'a>> {
+        let ours = || self.guarded.get_or_init(|| self.secure(hallpass::BUILT_IN));
+        Door::of(if peer.gateway().is_some() { ours() } else { peer })
+    }
+
+    fn secure(&self, limits: &str) -> Peer {
+        let hot: Vec<_> = self.objects.keys().filter(|key| key.starts_with("hot")).cloned().collect();
+        let peer = hallpass::secure_peer(&self.runtime, &self.origin, &hot, &self.papers, limits);
+        for hot in ALL_HOT {
+            let body = measure::fetch(self, &Door::of(&peer).unwrap(), hot);
+            assert!(body.is_ok(), "{hot:?} is not right over TLS: {body:?}");
+        }
+        peer
+    }
+
+    /// Those servers with TLS that are none of the peers.
+    pub fn secured(&self) -> impl Iterator<Item = &Peer> {
+        self.open.get().into_iter().chain(self.guarded.get())
     }
 
     /// The bytes of an object.

@@ -64,15 +64,21 @@ impl Gateway {
     /// Keys and settings, and no process yet. Every store is a bucket of `origin`; `more` is further settings, each
     /// a whole line of the top level, such as `limits = { drain = "1s" }`.
     pub fn place(origin: &Origin, stores: &[Store<'_>], more: &str) -> Self {
+        Self::place_at(origin, stores, "http://127.0.0.1", more)
+    }
+
+    /// The same with a public origin of this scheme and host.
+    pub fn place_at(origin: &Origin, stores: &[Store<'_>], world: &str, more: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let [public, control, ops] = [free(), free(), free()];
         let mut text = format!(
-            "public_origin = \"http://{public}\"\n\
+            "public_origin = \"{world}:{}\"\n\
              listen = {{ public = \"{public}\", control = \"{control}\", ops = \"{ops}\" }}\n\
              keyring.file = \"keys.toml\"\n\
              catalog.url = \"sqlite://hallpass.db\"\n\
              log.access = \"access.log\"\n\
-             {more}\n"
+             {more}\n",
+            public.port()
         );
         for Store { name, bucket } in stores {
             let endpoint = &origin.endpoint;

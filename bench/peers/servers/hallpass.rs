@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 
 use super::{FORGED, Peer, Runs};
 use crate::process::{OURS, SERVER, stay_on};
+use crate::secure::{NAME, Papers};
 use crate::support::bucket::PLAIN;
 use crate::support::gateway::{Gateway, Store};
 use crate::support::origin::Origin;
@@ -18,7 +19,7 @@ pub const STORE: &str = "media";
 
 /// A gateway before `origin`, running on the servers' core.
 pub fn gateway(runtime: &Runtime, origin: &Origin, more: &str) -> Gateway {
-    let settings = format!("links = {{ ttl_default = \"30m\" }}\n{more}");
+    let settings = format!("links = {{ ttl_default = \"30m\" }}\n{OUT_OF_THE_WAY}\n{more}");
     let gateway = Gateway::place(origin, &[Store { name: STORE, bucket: PLAIN }], &settings);
     start(runtime, &gateway);
     gateway
@@ -41,8 +42,33 @@ pub fn peer(runtime: &Runtime, origin: &Origin, keys: &[String]) -> Peer {
     runtime.block_on(gateway.stop());
     start(runtime, &gateway);
     let (at, version) = (gateway.public, format!("Hallpass {}", env!("CARGO_PKG_VERSION")));
-    Peer { name: "Hallpass", version, at, links, forged, has_store: true, runs: Runs::Gateway(Box::new(gateway)) }
+    let (secure, runs) = (None, Runs::Gateway(Box::new(gateway)));
+    Peer { name: "Hallpass", version, at, secure, links, forged, has_store: true, runs }
 }
+
+/// The same behind TLS: a gateway of its own, for its public listener speaks either.
+pub fn secure_peer(runtime: &Runtime, origin: &Origin, keys: &[String], papers: &Papers, limits: &str) -> Peer {
+    let (chain, key, root) = (papers.chain.display(), papers.key.display(), papers.root.display());
+    let tls = format!(
+        "links = {{ ttl_default = \"30m\" }}\n{limits}\n\
+         tls = {{ certificates = [{{ chain = \"{chain}\", key = \"{key}\" }}], roots = \"{root}\" }}"
+    );
+    let stores = [Store { name: STORE, bucket: PLAIN }];
+    let gateway = Gateway::place_at(origin, &stores, &format!("https://{NAME}"), &tls);
+    start(runtime, &gateway);
+    let mint = |key: &String| (key.clone(), runtime.block_on(gateway.mint(STORE, key)).path);
+    let links: BTreeMap<_, _> = keys.iter().map(mint).collect();
+    let forged = (0..FORGED).map(|number| forged(links.values().next().unwrap(), number)).collect();
+    let (at, version) = (gateway.public, format!("Hallpass {}", env!("CARGO_PKG_VERSION")));
+    let (secure, runs) = (Some(at), Runs::Gateway(Box::new(gateway)));
+    Peer { name: "Hallpass", version, at, secure, links, forged, has_store: true, runs }
+}
+
+/// What clients of the bench, which all have one address, go beyond: requests each second, and open connections.
+pub const OUT_OF_THE_WAY: &str = "limits = { max_connections = 20000, connections_per_network = 20000, \
+    requests_per_second = 1000000, control_requests_per_second = 1000000, idle_timeout = \"10m\" }";
+/// For attacks.
+pub const BUILT_IN: &str = "";
 
 /// The same link with other letters within the sealed part of its token.
 fn forged(good: &str, number: usize) -> String {

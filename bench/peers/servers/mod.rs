@@ -23,6 +23,8 @@ pub struct Peer {
     pub name: &'static str,
     pub version: String,
     pub at: SocketAddr,
+    /// Where it speaks TLS, if it does.
+    pub secure: Option<SocketAddr>,
     /// Of each object, the path and query that fetch it.
     pub links: BTreeMap<String, String>,
     /// Links that look good, and are sealed wrong; none where the server knows no seal.

@@ -7,15 +7,20 @@ use std::process::{Command, Stdio};
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 
+use crate::secure::Papers;
+
 use super::{FORGED, Peer, Runs, cache, directory, expiry, filled, free, start, version, wait_for};
 
-pub fn peer(under: &Path, origin: &str, keys: &[String]) -> Peer {
-    let (dir, at, expires) = (directory(under, "nginx"), free(), expiry());
+pub fn peer(under: &Path, origin: &str, keys: &[String], papers: &Papers) -> Peer {
+    let (dir, at, secure, expires) = (directory(under, "nginx"), free(), free(), expiry());
     let with = [
         ("AT", at.to_string()),
         ("ORIGIN", origin.to_owned()),
         ("DIR", dir.display().to_string()),
         ("CACHE", cache("nginx")),
+        ("SECURE", secure.to_string()),
+        ("CHAIN", papers.chain.display().to_string()),
+        ("KEY", papers.key.display().to_string()),
     ];
     let with = with.each_ref().map(|(name, value)| (*name, value.as_str()));
     let config = dir.join("nginx.conf");
@@ -34,6 +39,7 @@ pub fn peer(under: &Path, origin: &str, keys: &[String]) -> Peer {
         name: "nginx",
         version: version("nginx", "-v").replace("nginx version: ", ""),
         at,
+        secure: Some(secure),
         links: keys.iter().map(link).collect(),
         forged: (0..FORGED).map(forged).collect(),
         has_store: true,

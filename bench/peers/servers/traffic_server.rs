@@ -34,6 +34,7 @@ pub fn peer(under: &Path, origin: &str, keys: &[String]) -> Peer {
         name: "Traffic Server",
         version: version("traffic_server", "-V").split(' ').take(3).collect::<Vec<_>>().join(" "),
         at,
+        secure: None,
         links: keys.iter().map(link).collect(),
         forged: (0..FORGED).map(forged).collect(),
         has_store: true,

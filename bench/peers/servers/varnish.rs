@@ -27,6 +27,7 @@ pub fn peer(under: &Path, origin: &str, keys: &[String]) -> Peer {
         name: "Varnish",
         version: version("varnishd", "-V").trim_start_matches("varnishd (").split(' ').next().unwrap().to_owned(),
         at,
+        secure: None,
         links: keys.iter().map(|key| (key.clone(), format!("/m/{key}"))).collect(),
         forged: Vec::new(),
         has_store: true,
