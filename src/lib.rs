@@ -38,6 +38,8 @@ pub mod ops;
 
 pub mod edge;
 
+pub mod doctor;
+
 pub mod app;
 
 pub mod cli;

@@ -14,3 +14,5 @@ pub use gateway::{Addresses, Gateway, Stopped};
 pub use reload::{ReloadError, Reloader, Watch};
 pub use rooms::{Rooms, StartError};
 pub use stores::open_store;
+pub use tls::Tls;
+pub(crate) use tls::{Examined, examined, origin_is_named};

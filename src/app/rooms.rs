@@ -157,11 +157,10 @@ impl Rooms {
     #[expect(clippy::too_many_lines, reason = "a list of the rooms, each made once from those before it")]
     pub async fn open(loaded: &Loaded, clock: Clock, access: Sink) -> Result<Self, StartError> {
         let (settings, store_counters) = (&loaded.settings, StoreCounters::default());
+        let (bounds, metrics) = (settings.links, Arc::new(Metrics::new()));
         let built = Replaceable::build(loaded, &store_counters).await?;
         let catalog = Catalog::open(&settings.catalog, clock.clone()).await?;
-        let metrics = Arc::new(Metrics::new());
         let access_log = AccessLog::start(access, ACCESS_QUEUE, &metrics).map_err(StartError::AccessLog)?;
-        let bounds = settings.links;
         let (revocations, revoker) = load_revocations(&catalog, bounds, &clock).await?;
         let known = KnownObjects::new(catalog.clone(), clock.clone());
         let (arena, cache) = open_cache(settings.cache, &known, &catalog, &metrics);
@@ -183,20 +182,19 @@ impl Rooms {
             },
             settings.mint,
         );
-        let assets = Assets::new(AssetParts {
-            clock: clock.clone(),
-            seals: seals.clone(),
-            bounds,
-            revocations: Arc::clone(&revocations),
-            profiles: profiles.clone(),
-            stores: stores.clone(),
-            known,
-            cache: cache.clone(),
-            body_max: settings.limits.body_max,
-        });
         let rates = Arc::new(NetworkRates::per_second(settings.limits.requests_per_second));
         let edge = Edge::new(EdgeParts {
-            assets,
+            assets: Assets::new(AssetParts {
+                clock: clock.clone(),
+                seals: seals.clone(),
+                bounds,
+                revocations: Arc::clone(&revocations),
+                profiles: profiles.clone(),
+                stores: stores.clone(),
+                known,
+                cache: cache.clone(),
+                body_max: settings.limits.body_max,
+            }),
             hosts: hosts.clone(),
             head_lines: settings.limits.connections.head_lines,
             trusted_proxies: trusted_proxies.clone(),

@@ -9,7 +9,7 @@ use rustls::ServerConfig;
 
 use super::StartError;
 use crate::config::{Loaded, Settings};
-use crate::tls::{Acme, Certificates, ChainFault, Offer, Resolver, Roots, examine, server_config};
+use crate::tls::{Acme, Certificates, ChainFault, ChainReport, Offer, Resolver, examine, server_config};
 use crate::value::{Live, UnixTime};
 
 /// TLS of one gateway. A listener without it speaks plain HTTP.
@@ -82,26 +82,26 @@ impl Tls {
     }
 }
 
-/// A fault of a certificate, and the setting that names it.
-pub(crate) struct CertificateFault {
-    /// Such as `tls.certificates[0]`.
+/// What clients would say of one certificate, and the setting that names it, such as `tls.certificates[0]`.
+pub(crate) struct Examined {
     pub(crate) place: String,
-    pub(crate) fault: ChainFault,
+    pub(crate) report: ChainReport,
 }
 
-/// All that clients would say of the certificates in files. Our own systems may trust an authority of our own, so of the control
+/// What clients would say of each certificate in files. Our own systems may trust an authority of our own, so of the control
 /// listener's certificates only the time is judged.
-pub(crate) fn certificate_faults(loaded: &Loaded, now: UnixTime) -> Vec<CertificateFault> {
-    let roots = &loaded.tls.roots;
-    let public = faults("tls.certificates", &loaded.tls.public, roots, now);
-    let control = faults("control.certificates", &loaded.tls.control, roots, now);
-    public.into_iter().chain(control.into_iter().filter(|found| found.fault.is_about_time())).collect()
-}
-
-fn faults(place: &str, certificates: &Certificates, roots: &Roots, now: UnixTime) -> Vec<CertificateFault> {
-    let reports = certificates.iter().map(|one| examine(one.chain(), roots, now)).enumerate();
-    let each = reports.flat_map(|(at, report)| report.faults.into_iter().map(move |fault| (at, fault)));
-    each.map(|(at, fault)| CertificateFault { place: format!("{place}[{at}]"), fault }).collect()
+pub(crate) fn examined(loaded: &Loaded, now: UnixTime) -> Vec<Examined> {
+    let of = |place: &str, certificates: &Certificates| -> Vec<_> {
+        let reports = certificates.iter().map(|one| examine(one.chain(), &loaded.tls.roots, now)).enumerate();
+        reports.map(|(at, report)| Examined { place: format!("{place}[{at}]"), report }).collect()
+    };
+    let (mut all, mut control) =
+        (of("tls.certificates", &loaded.tls.public), of("control.certificates", &loaded.tls.control));
+    for one in &mut control {
+        one.report.faults.retain(ChainFault::is_about_time);
+    }
+    all.append(&mut control);
+    all
 }
 
 /// Whether a client that comes for a link will get a certificate with its host's name. Without `[tls]` that is no question here.
@@ -113,12 +113,14 @@ pub(crate) fn origin_is_named(settings: &Settings, public: &Certificates) -> boo
 }
 
 fn tell(loaded: &Loaded, now: UnixTime) {
-    for CertificateFault { place, fault } in certificate_faults(loaded, now) {
-        let fix = fault.fix();
-        if fault.is_warning() {
-            tracing::warn!(certificate = place, "{fault}; {fix}");
-        } else {
-            tracing::error!(certificate = place, "clients will refuse this certificate: {fault}; {fix}");
+    for Examined { place, report } in examined(loaded, now) {
+        for fault in report.faults {
+            let fix = fault.fix();
+            if fault.is_warning() {
+                tracing::warn!(certificate = place, "{fault}; {fix}");
+            } else {
+                tracing::error!(certificate = place, "clients will refuse this certificate: {fault}; {fix}");
+            }
         }
     }
     if !origin_is_named(&loaded.settings, &loaded.tls.public) {

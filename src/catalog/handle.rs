@@ -46,6 +46,17 @@ struct Requests {
     answer_max: Duration,
 }
 
+/// What a look at a database finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CatalogLook {
+    /// There is none yet; opening makes it.
+    Missing,
+    /// It is of this release.
+    Current,
+    /// It is of an older release, and lacks so many steps; opening takes them.
+    Older(usize),
+}
+
 impl Catalog {
     /// Opens the database at `settings.url`, makes it (mode 0600) where there is none, and brings its schema up to date.
     ///
@@ -62,6 +73,11 @@ impl Catalog {
         tokio::spawn(WriterTask::new(store, settings.clone(), tally.clone(), inbox).run());
         let pruner = tokio::spawn(prune_forever(requests.clone(), settings.clone(), clock.clone()));
         Ok(Self(Arc::new(Inner { reader, requests, records, mints, tally, clock, settings, pruner })))
+    }
+
+    /// Looks at the database at `settings.url` and changes nothing.
+    pub async fn look(settings: &CatalogSettings) -> Result<CatalogLook, CatalogError> {
+        sqlite::look(&settings.clone().bounded()).await
     }
 
     /// What is known of this version of an object. A record that is still queued is not seen.

@@ -19,7 +19,7 @@ mod sqlite;
 mod writer;
 
 pub use error::CatalogError;
-pub use handle::Catalog;
+pub use handle::{Catalog, CatalogLook};
 pub use queue::CatalogCounters;
 pub use record::{
     FetchRecord, KnownObject, Lifted, LinkRecord, MintRecord, NewRevocation, Pruned, RevocationRecord,

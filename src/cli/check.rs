@@ -1,5 +1,7 @@
 //! `hallpass check`: everything that can be known to be wrong before the first start.
 
+mod certificates;
+
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,10 +12,11 @@ use super::Failure;
 use super::shell::spinner;
 use super::table::write_table;
 use crate::app::open_store;
+use crate::catalog::{Catalog, CatalogLook};
 use crate::config::{Loaded, Settings, StoreSettings, load};
 use crate::link::{KeyState, Keyring};
 use crate::origin::OriginError;
-use crate::value::StoreName;
+use crate::value::{Clock, StoreName};
 
 /// Which settings.
 #[derive(Debug, Args)]
@@ -30,8 +33,42 @@ pub(super) struct CheckArgs {
 #[derive(Debug, serde::Serialize)]
 struct Finding {
     what: String,
+    /// Whether nothing must be mended.
     ok: bool,
+    verdict: Verdict,
     detail: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Ok,
+    Warning,
+    Fault,
+}
+
+impl Finding {
+    fn new(what: impl Into<String>, verdict: Verdict, detail: impl Into<String>) -> Self {
+        Self { what: what.into(), ok: verdict != Verdict::Fault, verdict, detail: detail.into() }
+    }
+
+    fn of<E: ToString>(what: impl Into<String>, found: Result<String, E>) -> Self {
+        match found {
+            Ok(detail) => Self::new(what, Verdict::Ok, detail),
+            Err(fault) => Self::new(what, Verdict::Fault, fault.to_string()),
+        }
+    }
+}
+
+impl Verdict {
+    /// A fault is what the eye must find.
+    const fn shown(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Fault => "FAULT",
+        }
+    }
 }
 
 /// Looks at everything and prints a table; exit 1 on a fault. Settings with faults of their own are listed whole, exit 64.
@@ -43,8 +80,8 @@ pub(super) async fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCod
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&findings).map_err(Failure::because)?)?;
     } else {
-        let verdict = |ok| if ok { "ok" } else { "FAULT" }.to_owned();
-        let rows: Vec<_> = findings.iter().map(|f| [f.what.clone(), verdict(f.ok), f.detail.clone()]).collect();
+        let row = |found: &Finding| [found.what.clone(), found.verdict.shown().to_owned(), found.detail.clone()];
+        let rows: Vec<_> = findings.iter().map(row).collect();
         write_table(out, ["what", "verdict", "detail"], &rows)?;
     }
     Ok(if findings.iter().all(|finding| finding.ok) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -53,15 +90,12 @@ pub(super) async fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCod
 async fn look(loaded: &Loaded) -> Vec<Finding> {
     let settings = &loaded.settings;
     let mut findings = vec![
-        Finding {
-            what: "settings".to_owned(),
-            ok: true,
-            detail: format!("links begin with {}", settings.public_origin),
-        },
+        Finding::new("settings", Verdict::Ok, format!("links begin with {}", settings.public_origin)),
         keyring(&loaded.keyring),
         clients(settings),
         catalog(settings).await,
     ];
+    findings.extend(certificates::look(loaded, Clock::system().now()));
     for (name, store) in &settings.stores {
         findings.push(store_finding(name, store).await);
     }
@@ -78,7 +112,7 @@ async fn look(loaded: &Loaded) -> Vec<Finding> {
 fn keyring(keyring: &Keyring) -> Finding {
     let active = keyring.keys().iter().find(|key| key.state == KeyState::Active);
     let detail = active.map(|key| format!("{} keys, {} is active since {}", keyring.keys().len(), key.id, key.since));
-    Finding { what: "keyring".to_owned(), ok: detail.is_some(), detail: detail.unwrap_or_default() }
+    Finding::of("keyring", detail.ok_or("no key is active; run `hallpass keys rotate`"))
 }
 
 /// No client is no fault, since `hallpass mint` needs none, but it is worth saying.
@@ -87,25 +121,23 @@ fn clients(settings: &Settings) -> Finding {
         0 => "none yet, so nobody can use the API; make a key with `hallpass keys client NAME`".to_owned(),
         n => format!("{n} configured"),
     };
-    Finding { what: "control.clients".to_owned(), ok: true, detail }
+    Finding::new("control.clients", Verdict::Ok, detail)
 }
 
+/// It only looks: making the catalog, and bringing it up to date, is for the gateway.
 async fn catalog(settings: &Settings) -> Finding {
-    let opened = crate::catalog::Catalog::open(&settings.catalog, crate::value::Clock::system()).await;
-    let (ok, detail) = match opened {
-        Ok(catalog) => {
-            let closed = catalog.close().await;
-            (closed.is_ok(), closed.map_or_else(|error| error.to_string(), |()| settings.catalog.url.clone()))
-        }
-        Err(error) => (false, error.to_string()),
-    };
-    Finding { what: "catalog".to_owned(), ok, detail }
+    let url = &settings.catalog.url;
+    let found = Catalog::look(&settings.catalog).await.map(|look| match look {
+        CatalogLook::Current => url.clone(),
+        CatalogLook::Missing => format!("{url} does not exist yet, and is made at the start"),
+        CatalogLook::Older(_) => format!("{url} is of an older release, and is brought up to date at the start"),
+    });
+    Finding::of("catalog", found)
 }
 
 async fn store_finding(name: &StoreName, settings: &StoreSettings) -> Finding {
     let probed = probe(settings).await;
-    let detail = probed.as_ref().map_or_else(ToString::to_string, |()| "can be reached and read".to_owned());
-    Finding { what: format!("stores.{name}"), ok: probed.is_ok(), detail }
+    Finding::of(format!("stores.{name}"), probed.map(|()| "can be reached and read".to_owned()))
 }
 
 async fn probe(settings: &StoreSettings) -> Result<(), OriginError> {
@@ -115,15 +147,14 @@ async fn probe(settings: &StoreSettings) -> Result<(), OriginError> {
 }
 
 fn listener(setting: &str, address: std::net::SocketAddr) -> Finding {
-    let bound = std::net::TcpListener::bind(address);
-    let (ok, detail) = match bound {
-        Ok(_) => (true, address.to_string()),
+    let bound = match std::net::TcpListener::bind(address) {
+        Ok(_) => Ok(address.to_string()),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            (true, format!("{address} is in use, as it is while the gateway runs"))
+            Ok(format!("{address} is in use, as it is while the gateway runs"))
         }
-        Err(error) => (false, format!("{address}: {error}")),
+        Err(error) => Err(format!("{address}: {error}")),
     };
-    Finding { what: setting.to_owned(), ok, detail }
+    Finding::of(setting, bound)
 }
 
 /// How long a store may take to say that it can be read.

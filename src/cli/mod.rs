@@ -6,6 +6,7 @@ pub mod keys;
 
 mod check;
 mod demo;
+mod doctor;
 mod inspect;
 mod mint;
 mod revoke;
@@ -38,6 +39,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Look the settings over before the first start: files, keys, every store. Exit 1 on a fault.
     Check(check::CheckArgs),
+    /// Fetch any HTTPS URL as Meta would, and explain what would fail. Exit 1 when a fetch would.
+    Doctor(doctor::DoctorArgs),
     /// Mint one link, as the API would.
     Mint(mint::MintArgs),
     /// Say what a link says, whether it would be served, and why not.
@@ -94,6 +97,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Demo(args) => in_runtime(demo::run(&args, out))?,
         Command::Serve(args) => in_runtime(serve::run(&args))?,
         Command::Check(args) => return in_runtime(check::run(&args, out)),
+        Command::Doctor(args) => return in_runtime(doctor::run(&args, out)),
         Command::Mint(args) => in_runtime(mint::run(&args, out))?,
         Command::Inspect(args) => return in_runtime(inspect::run(&args, out)),
         Command::Revoke(args) => in_runtime(revoke::run(&args, out))?,

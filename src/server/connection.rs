@@ -32,6 +32,7 @@ use super::opening::{Opened, Opening, Stream};
 use super::places::Place;
 use super::pulse::{AWAITED, Late, Pulse};
 use super::serve::{BoxError, PeerInfo};
+use super::socket::{Closing, Socket};
 use super::streams::{StreamTasks, accounted};
 use super::watch::Watch;
 use super::{ConnectionLimits, Ending};
@@ -74,19 +75,21 @@ impl Connection {
     {
         let cut = CancellationToken::new();
         let terms = &self.terms;
+        let (socket, closing) = Socket::new(socket);
         let talk = async {
             let Opened { stream, client, local, place } = match opened_unless_drained(terms, socket, peer).await {
                 Ok(opened) => opened,
                 Err(ending) => return ending,
             };
             let service = make(PeerInfo { peer: client, local, cut: cut.clone() });
+            closing.be_hard();
             let ending = match stream {
                 Stream::Http1(socket) => {
                     let lane = Lane::new(socket, terms.arena.clone(), Arc::clone(&terms.metrics));
-                    terms.speak_http1(lane, service).await
+                    terms.speak_http1(lane, service, &closing).await
                 }
-                Stream::TlsHttp1(tls) => Box::pin(terms.speak_http1(TokioIo::new(tls), service)).await,
-                Stream::TlsHttp2(tls) => Box::pin(terms.speak_http2(tls, service)).await,
+                Stream::TlsHttp1(tls) => Box::pin(terms.speak_http1(TokioIo::new(tls), service, &closing)).await,
+                Stream::TlsHttp2(tls) => Box::pin(terms.speak_http2(tls, service, &closing)).await,
             };
             drop(place);
             ending
@@ -112,7 +115,7 @@ impl Drop for Connection {
 }
 
 /// Opens the connection. A drain does not wait for handshakes: who has not asked for anything yet is better served elsewhere.
-async fn opened_unless_drained(terms: &Terms, socket: TcpStream, peer: std::net::SocketAddr) -> Result<Opened, Ending> {
+async fn opened_unless_drained(terms: &Terms, socket: Socket, peer: std::net::SocketAddr) -> Result<Opened, Ending> {
     tokio::select! {
         biased;
         opened = terms.opening.open(socket, peer) => opened,
@@ -121,7 +124,7 @@ async fn opened_unless_drained(terms: &Terms, socket: TcpStream, peer: std::net:
 }
 
 impl Terms {
-    async fn speak_http1<I, S, B>(&self, io: I, service: S) -> Ending
+    async fn speak_http1<I, S, B>(&self, io: I, service: S, closing: &Closing) -> Ending
     where
         I: Read + Write + Unpin,
         S: Service<Request<Incoming>, Response = Response<B>>,
@@ -143,11 +146,11 @@ impl Terms {
             builder.max_headers(self.limits.head_lines);
         }
         let connection = pin!(builder.serve_connection(io, watched(service, Arc::clone(&leaving))));
-        let talk = Talk { pulse: &pulse, guard: None, drain: &self.drain };
+        let talk = Talk { pulse: &pulse, guard: None, drain: &self.drain, closing };
         talk.on(connection, || leaving.store(true, Ordering::Relaxed)).await
     }
 
-    async fn speak_http2<S, B>(&self, tls: Box<TlsStream<TcpStream>>, service: S) -> Ending
+    async fn speak_http2<S, B>(&self, tls: Box<TlsStream<Socket>>, service: S, closing: &Closing) -> Ending
     where
         S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
         S::Future: Send + 'static,
@@ -168,7 +171,7 @@ impl Terms {
             .initial_connection_window_size(REQUEST_WINDOW)
             .max_send_buf_size(SEND_BUFFER);
         let connection = pin!(builder.serve_connection(io, accounted(service, pulse.clone(), guard.clone())));
-        let talk = Talk { pulse: &pulse, guard: Some(&guard), drain: &self.drain };
+        let talk = Talk { pulse: &pulse, guard: Some(&guard), drain: &self.drain, closing };
         talk.on(connection, || {}).await
     }
 }
@@ -221,11 +224,21 @@ struct Talk<'a> {
     /// HTTP/2 alone.
     guard: Option<&'a FloodGuard>,
     drain: &'a Drain,
+    closing: &'a Closing,
 }
 
 impl Talk<'_> {
-    /// Takes the connection through the steps of the drain, if there is one.
+    /// Drives the connection to its end, which is gentle if what was written may still arrive.
     async fn on<C: Speaking>(&self, mut connection: Pin<&mut C>, leaving: impl FnOnce()) -> Ending {
+        let ending = self.until_drained(connection.as_mut(), leaving).await;
+        if ending.is_gentle() {
+            self.closing.be_gentle();
+        }
+        ending
+    }
+
+    /// Takes the connection through the steps of the drain, if there is one.
+    async fn until_drained<C: Speaking>(&self, mut connection: Pin<&mut C>, leaving: impl FnOnce()) -> Ending {
         let Schedule { close_idle, cut } = tokio::select! {
             biased;
             ending = self.until_late(connection.as_mut()) => return ending,

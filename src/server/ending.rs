@@ -1,7 +1,6 @@
 //! How connections end, each way with a name that logs and metrics use.
 
 use std::error::Error;
-use std::io;
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,6 +62,12 @@ impl Ending {
         }
     }
 
+    /// Whether what was written is still to arrive. Whoever is cut, or takes nothing, has no claim to it.
+    pub(super) const fn is_gentle(self) -> bool {
+        use Ending::{BadHead, BrokenOff, ClientLeft, Done, HeadTooLarge, TimedOut};
+        matches!(self, Done | BadHead | HeadTooLarge | TimedOut | ClientLeft | BrokenOff)
+    }
+
     /// What hyper's end of the connection means.
     pub(super) fn of(result: Result<(), hyper::Error>) -> Self {
         match result {
@@ -70,7 +75,6 @@ impl Ending {
             Err(error) if error.is_parse_too_large() => Self::HeadTooLarge,
             Err(error) if error.is_parse() => Self::BadHead,
             Err(error) if error.is_user() => Self::BrokenOff,
-            Err(error) if is_stalled(&error) => Self::WriteStalled,
             Err(error) => h2_reason(&error).map_or(Self::ClientLeft, Self::of_reason),
         }
     }
@@ -83,19 +87,6 @@ impl Ending {
             _ => Self::BadHead,
         }
     }
-}
-
-/// Whether the kernel gave up on a client that acknowledged nothing.
-fn is_stalled(error: &hyper::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let io = error.downcast_ref().or_else(|| error.downcast_ref::<h2::Error>()?.get_io());
-        if io.is_some_and(|io: &io::Error| io.kind() == io::ErrorKind::TimedOut) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 fn h2_reason(error: &hyper::Error) -> Option<h2::Reason> {

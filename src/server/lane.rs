@@ -16,19 +16,20 @@ use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
+use super::socket::Socket;
 use crate::arena::Arena;
 use crate::telemetry::ListenerMetrics;
 
 /// A socket that sends from an arena.
 pub(super) struct Lane {
-    io: TokioIo<TcpStream>,
+    io: TokioIo<Socket>,
     /// Without one, everything is written.
     arena: Option<Arena>,
     metrics: Arc<ListenerMetrics>,
 }
 
 impl Lane {
-    pub(super) fn new(stream: TcpStream, arena: Option<Arena>, metrics: Arc<ListenerMetrics>) -> Self {
+    pub(super) fn new(stream: Socket, arena: Option<Arena>, metrics: Arc<ListenerMetrics>) -> Self {
         Self { io: TokioIo::new(stream), arena, metrics }
     }
 
@@ -38,7 +39,7 @@ impl Lane {
         context: &mut Context<'_>,
         mut send: impl FnMut(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        let stream = self.io.inner();
+        let stream: &TcpStream = self.io.inner();
         loop {
             ready!(stream.poll_write_ready(context))?;
             match stream.try_io(Interest::WRITABLE, || send(stream)) {

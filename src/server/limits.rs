@@ -15,7 +15,7 @@ pub struct ConnectionLimits {
     pub head_timeout: Duration,
     /// How long a connection may be open without a request.
     pub idle_timeout: Duration,
-    /// How long a client may take next to nothing of its answer.
+    /// How long a client may take next to nothing of its answer: less than 1 KiB, as far as the socket tells.
     pub write_stall: Duration,
     /// How long a request's head may be, in bytes; hyper's least is 8,192.
     pub head_bytes: usize,
@@ -37,7 +37,7 @@ impl Default for ConnectionLimits {
             handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
-            write_stall: Duration::from_secs(30),
+            write_stall: Duration::from_secs(60),
             head_bytes: 16 * 1024,
             head_lines: 100,
             streams_per_connection: 100,

@@ -18,6 +18,7 @@ mod proxy_header;
 mod pulse;
 mod rate;
 mod serve;
+mod socket;
 mod streams;
 mod turnstile;
 mod watch;

@@ -7,9 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::net::sockopt::set_tcp_user_timeout;
 use rustls::{HandshakeKind, ServerConfig};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -17,6 +15,7 @@ use tokio_rustls::server::TlsStream;
 use super::Ending;
 use super::places::{NetworkPlace, Places};
 use super::proxy_header::read_proxy_header;
+use super::socket::Socket;
 use super::turnstile::Turnstile;
 use crate::telemetry::ListenerMetrics;
 
@@ -28,7 +27,6 @@ pub(super) struct Opening {
     pub(super) places: Places,
     pub(super) turnstile: Turnstile,
     pub(super) time_limit: Duration,
-    pub(super) write_stall: Duration,
     pub(super) metrics: Arc<ListenerMetrics>,
 }
 
@@ -45,9 +43,9 @@ pub(super) struct Opened {
 
 /// What is spoken on it.
 pub(super) enum Stream {
-    Http1(TcpStream),
-    TlsHttp1(Box<TlsStream<TcpStream>>),
-    TlsHttp2(Box<TlsStream<TcpStream>>),
+    Http1(Socket),
+    TlsHttp1(Box<TlsStream<Socket>>),
+    TlsHttp2(Box<TlsStream<Socket>>),
 }
 
 impl Opening {
@@ -56,10 +54,9 @@ impl Opening {
     }
 
     /// Opens the connection of `peer`, or says how it ended.
-    pub(super) async fn open(&self, socket: TcpStream, peer: SocketAddr) -> Result<Opened, Ending> {
+    pub(super) async fn open(&self, socket: Socket, peer: SocketAddr) -> Result<Opened, Ending> {
         // Answers are written whole; waiting to join small ones only delays the first byte.
-        let prepared = socket.set_nodelay(true).and_then(|()| stalls_after(&socket, self.write_stall));
-        let local = prepared.and_then(|()| socket.local_addr()).map_err(|_| Ending::ClientLeft)?;
+        let local = socket.set_nodelay(true).and_then(|()| socket.local_addr()).map_err(|_| Ending::ClientLeft)?;
         if self.tls.is_none() && !self.proxy_header {
             let place = self.place_of(peer)?;
             return Ok(Opened { stream: Stream::Http1(socket), client: peer, local, place });
@@ -71,7 +68,7 @@ impl Opening {
 
     async fn negotiate(
         &self,
-        mut socket: TcpStream,
+        mut socket: Socket,
         peer: SocketAddr,
     ) -> Result<(Stream, SocketAddr, Option<NetworkPlace>), Ending> {
         let client = if self.proxy_header { self.spoken_for(&mut socket, peer).await? } else { peer };
@@ -90,7 +87,7 @@ impl Opening {
     }
 
     /// Whom a proxy of ours speaks for. Nobody else may say such a thing.
-    async fn spoken_for(&self, socket: &mut TcpStream, peer: SocketAddr) -> Result<SocketAddr, Ending> {
+    async fn spoken_for(&self, socket: &mut Socket, peer: SocketAddr) -> Result<SocketAddr, Ending> {
         if !self.places.trusts(peer.ip()) {
             self.metrics.refused("proxy-protocol");
             return Err(Ending::Refused);
@@ -111,14 +108,6 @@ impl Opening {
         }
         place.map(Some).ok_or(Ending::Refused)
     }
-}
-
-/// Has the kernel end the connection when its client acknowledges nothing for so long (`TCP_USER_TIMEOUT`), a closed window included. Only
-/// the kernel can tell: a socket is writable again when a third of its buffer is free, which grows to megabytes, so for a while
-/// a slow reader and one that takes nothing look alike from here.
-fn stalls_after(socket: &TcpStream, write_stall: Duration) -> io::Result<()> {
-    let millis = u32::try_from(write_stall.as_millis()).unwrap_or(u32::MAX);
-    Ok(set_tcp_user_timeout(socket, millis)?)
 }
 
 const fn kind(kind: HandshakeKind) -> &'static str {

@@ -1,7 +1,6 @@
 //! The pulse of one connection: what is waited for, since when, and when that is too long.
 //!
-//! hyper knows one time limit, for heads, which over HTTP/2 it does not keep at all; and none for streams of which the client takes nothing, which
-//! its window can hide from the socket. Here whatever happens on a connection leaves a note, which costs a store each, and one timer of the runtime looks at the notes now and
+//! hyper knows one time limit, for heads, which over HTTP/2 it does not keep at all; and none for answers of which the client takes nothing. Here whatever happens on a connection leaves a note, which costs a store each, and one timer of the runtime looks at the notes now and
 //! then: never later than what could have begun since its last look can be late, so no limit is overrun by more than a look.
 
 use std::pin::Pin;
@@ -45,7 +44,7 @@ pub(super) enum Late {
     Idle,
     /// A head did not end.
     Head,
-    /// HTTP/2: the client takes nothing, and has closed its windows.
+    /// The client takes nothing.
     Stalled,
 }
 
@@ -84,7 +83,7 @@ impl Pulse {
         }
     }
 
-    /// The socket took so many bytes, or none at all for now: then the kernel judges whether its client takes nothing.
+    /// The socket took so many bytes, or none at all for now.
     pub(super) fn wrote(&self, bytes: Option<usize>) {
         self.0.blocked.store(bytes.is_none(), Ordering::Relaxed);
         if let Some(bytes) = bytes {
@@ -160,10 +159,14 @@ impl Notes {
         now.saturating_add(self.idle)
     }
 
-    /// When the client will have taken too little for too long, if it goes on as it does: its window is closed, for the socket takes more.
+    /// When the client will have taken too little for too long, if it goes on as it does.
+    ///
+    /// A socket takes more only when a third of its buffer is free, which grows to megabytes for a client that was fast; so a client
+    /// must take that much in time, as with other servers.
     fn stall_due(&self, now: Micros, since: Micros) -> Micros {
+        // Over HTTP/2 the client can close its windows, so that nothing is written that could be blocked.
         let on_client = self.open.load(Ordering::Relaxed) > 0 && self.ours.load(Ordering::Relaxed) == 0;
-        if !on_client || self.blocked.load(Ordering::Relaxed) {
+        if !on_client && !self.blocked.load(Ordering::Relaxed) {
             self.since.store(UNSEEN, Ordering::Relaxed);
             return UNSEEN;
         }
@@ -274,21 +277,34 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn streams_that_wait_for_their_client_stall_when_it_takes_nothing() {
-        for (bytes, blocked, expected) in
-            [(0, false, Some(Late::Stalled)), (10, false, Some(Late::Stalled)), (2000, false, None), (0, true, None)]
-        {
+    async fn a_client_that_takes_nothing_is_late_and_one_that_takes_its_time_is_not() {
+        for (bytes, blocked, stream, expected) in [
+            (0, true, false, Some(Late::Stalled)),
+            (10, true, false, Some(Late::Stalled)),
+            (2000, true, false, None),
+            (1, false, false, None),
+            (0, false, true, Some(Late::Stalled)),
+            (10, false, true, Some(Late::Stalled)),
+            (2000, false, true, None),
+        ] {
             let pulse = pulse(LONG, LONG, LIMIT);
-            pulse.stream_opened();
-            pulse.stream_waits_for_client();
+            if stream {
+                pulse.stream_opened();
+                pulse.stream_waits_for_client();
+            } else {
+                drop(pulse.sleep(AWAITED));
+            }
             let takes = async {
                 loop {
+                    pulse.wrote(Some(bytes));
+                    if blocked {
+                        pulse.wrote(None);
+                    }
                     tokio::time::sleep(LIMIT / 4).await;
-                    pulse.wrote(if blocked { None } else { Some(bytes) });
                 }
             };
             let found = tokio::select! { found = late(&pulse, Instant::now()) => found, () = takes => None };
-            assert_eq!(found, expected, "{bytes} {blocked}");
+            assert_eq!(found, expected, "{bytes} {blocked} {stream}");
         }
     }
 

@@ -67,7 +67,6 @@ where
         places: places.clone(),
         turnstile: Turnstile::new(),
         time_limit: limits.handshake_timeout,
-        write_stall: limits.write_stall,
         metrics: Arc::clone(&metrics),
     };
     let (arena, listens) = (listener.arena().cloned(), drain.clone());

@@ -54,6 +54,8 @@ pub struct Acme {
     client: Arc<ClientConfig>,
     folder: Folder,
     certificates: AcmeCertificates,
+    /// How long the directory may be silent where it should answer.
+    silence: Duration,
 }
 
 type State = AcmeState<io::Error>;
@@ -77,7 +79,7 @@ impl Acme {
         let client = Arc::new(builder.with_root_certificates(roots.store()).with_no_client_auth());
         let resolver = Live::new(None);
         let certificates = AcmeCertificates { domains: settings.domains.clone().into(), resolver, facts };
-        Ok(Self { settings: settings.clone(), client, folder, certificates })
+        Ok(Self { settings: settings.clone(), client, folder, certificates, silence: SILENCE_MAX })
     }
 
     /// What a listener serves from.
@@ -91,7 +93,7 @@ impl Acme {
         let mut failures = 0;
         let mut wait = Duration::ZERO;
         loop {
-            let event = tokio::time::timeout(wait + SILENCE_MAX, state.next()).await;
+            let event = tokio::time::timeout(wait + self.silence, state.next()).await;
             match event {
                 Ok(Some(Ok(event))) => {
                     failures = 0;
@@ -181,9 +183,35 @@ fn tell_failure(error: &EventError<io::Error, io::Error>, metrics: &Metrics) {
     tracing::error!(error = said, "{text}");
 }
 
-/// How long the directory may be silent where it should answer. Its own slow steps take a few minutes at most.
+/// A directory's slow steps take a few minutes at most.
 const SILENCE_MAX: Duration = Duration::from_secs(1800);
 /// The library waits 2^n seconds after the nth failure, and never longer than this n says.
 const LONGEST_BACKOFF: u32 = 16;
 /// In characters; a directory's answer is part of it.
 const LONGEST_ERROR: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_directory_that_never_answers_is_asked_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let settings = AcmeSettings {
+            domains: vec!["a.example".to_owned()],
+            contact: vec![],
+            directory: format!("https://localhost:{}/dir", silent.local_addr().unwrap().port()),
+            folder: dir.path().join("acme"),
+        };
+        let acme = Acme { silence: Duration::from_millis(300), ..Acme::open(&settings, &Roots::public()).unwrap() };
+        let metrics = Arc::new(Metrics::new());
+        let running = tokio::spawn(acme.run(Arc::clone(&metrics), Clock::system()));
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            held.push(tokio::time::timeout(Duration::from_secs(30), silent.accept()).await.unwrap().unwrap());
+        }
+        assert!(metrics.encode().contains("hallpass_acme_events_total{event=\"failed\"}"));
+        running.abort();
+    }
+}

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use aws_lc_rs::digest::{Context, SHA256};
 use data_encoding::HEXLOWER;
+use rustls::pki_types::CertificateDer;
 use rustls_acme::{AccountCache, CertCache};
 
+use super::acme::AcmeSettings;
 use super::certificate::CertificateFacts;
 use super::pem::certificates_from_pem;
 use crate::value::Live;
@@ -24,17 +26,9 @@ pub(super) struct Folder {
 impl Folder {
     /// Makes it if it is missing, with mode 0700. One that others can use is refused, in plain words.
     pub(super) fn open(path: &Path, facts: Live<Option<CertificateFacts>>) -> Result<Self, String> {
-        let shown = path.display();
-        let cannot =
-            |error: io::Error| format!("{shown} cannot be used: {error}; name a folder that this user can write to");
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(cannot)?;
-        let mode = fs::metadata(path).map_err(cannot)?.permissions().mode();
-        if mode & OTHERS != 0 {
-            let mode = mode & 0o7777;
-            return Err(format!(
-                "{shown} can be used by others than its owner (mode {mode:04o}); run chmod 700 {shown}"
-            ));
-        }
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(|error| unusable(path, &error))?;
+        guarded(path)?;
         Ok(Self { path: path.to_owned(), facts })
     }
 
@@ -59,6 +53,35 @@ impl Folder {
         let written = tokio::task::spawn_blocking(move || replace(&folder, &name, &bytes)).await;
         written.map_err(io::Error::other)?
     }
+}
+
+/// The chain that ACME has left in the folder of `settings`; `None` where there is none yet. It changes nothing.
+pub fn kept_by_acme(settings: &AcmeSettings) -> Result<Option<Vec<CertificateDer<'static>>>, String> {
+    if !settings.folder.try_exists().unwrap_or(true) {
+        return Ok(None);
+    }
+    guarded(&settings.folder)?;
+    let file = settings.folder.join(file_name("certificate", &settings.domains, &settings.directory));
+    match fs::read(&file) {
+        Ok(pem) => certificates_from_pem(&pem).map(Some).map_err(|problem| format!("{} {problem}", file.display())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{} cannot be read: {error}", file.display())),
+    }
+}
+
+/// Refuses a folder that others can use, in plain words.
+fn guarded(path: &Path) -> Result<(), String> {
+    let shown = path.display();
+    let found = fs::metadata(path).map_err(|error| unusable(path, &error))?;
+    let mode = found.permissions().mode() & 0o7777;
+    if mode & OTHERS == 0 {
+        return Ok(());
+    }
+    Err(format!("{shown} can be used by others than its owner (mode {mode:04o}); run chmod 700 {shown}"))
+}
+
+fn unusable(path: &Path, error: &io::Error) -> String {
+    format!("{} cannot be used: {error}; name a folder that this user can write to", path.display())
 }
 
 /// Writes beside the file and renames, so that a crash leaves the old one or the new one.
@@ -138,6 +161,14 @@ mod tests {
         assert_eq!(facts.get().as_ref().as_ref().unwrap().names, ["a.example"]);
         let again = Folder::open(&path, Live::new(None)).unwrap();
         assert_eq!(again.load_cert(&names, directory).await.unwrap().unwrap(), pem.as_bytes());
+        let settings = |names: &[String]| AcmeSettings {
+            domains: names.to_vec(),
+            contact: vec![],
+            directory: directory.to_owned(),
+            folder: path.clone(),
+        };
+        assert_eq!(kept_by_acme(&settings(&names)), Ok(Some(identity.chain)));
+        assert_eq!(kept_by_acme(&settings(&["b.example".to_owned()])), Ok(None));
         assert_eq!(again.load_account(&[], directory).await.unwrap().unwrap(), b"account");
         assert_eq!(again.facts.get().as_ref().as_ref().unwrap().names, ["a.example"]);
         for (other, directory) in [("b.example", directory), ("a.example", "https://other.example/dir")] {

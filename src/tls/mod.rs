@@ -23,6 +23,7 @@ pub use certificate::{CertificateFacts, KeyKind, NotACertificate};
 pub use certificates::Certificates;
 pub use chain::{ChainReport, examine};
 pub use fault::ChainFault;
+pub use folder::kept_by_acme;
 pub use names::covers;
 pub use pem::{BadPair, BadPem, Certificate, certificates_from_pem, key_from_pem};
 pub use resolver::Resolver;
@@ -38,4 +39,4 @@ pub use server::{Offer, TlsError, server_config};
     unreachable_pub,
     reason = "the tests' kit, of which the unit tests need a part"
 )]
-mod pki;
+pub(crate) mod pki;

@@ -17,11 +17,7 @@ pub(super) async fn migrate(
 ) -> Result<(), CatalogError> {
     let explain = |error| place.explain(error);
     let mut tx = connection.begin_with(queries::BEGIN).await.map_err(explain)?;
-    let done = usize::try_from(found(&mut tx, place).await?).unwrap_or(usize::MAX);
-    let Some(missing) = steps.get(done..) else {
-        let (found, known) = (count(done), count(steps.len()));
-        return Err(CatalogError::TooNew { path: place.path().to_owned(), found, known });
-    };
+    let missing = missing(&mut tx, place, steps).await?;
     if missing.is_empty() {
         return tx.rollback().await.map_err(explain);
     }
@@ -31,6 +27,20 @@ pub(super) async fn migrate(
     let mark = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {}", steps.len());
     sqlx::raw_sql(AssertSqlSafe(mark)).execute(&mut *tx).await.map_err(explain)?;
     tx.commit().await.map_err(explain)
+}
+
+/// The steps that the database lacks. A file that is not ours, or of a newer release, is refused.
+pub(super) async fn missing(
+    connection: &mut SqliteConnection,
+    place: &Place,
+    steps: &'static [&'static str],
+) -> Result<&'static [&'static str], CatalogError> {
+    let done = usize::try_from(found(connection, place).await?).unwrap_or(usize::MAX);
+    let too_new = || {
+        let (found, known) = (count(done), count(steps.len()));
+        CatalogError::TooNew { path: place.path().to_owned(), found, known }
+    };
+    steps.get(done..).ok_or_else(too_new)
 }
 
 /// The schema version, once it is sure that the file is ours or empty.

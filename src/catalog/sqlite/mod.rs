@@ -19,7 +19,7 @@ use sqlx::{ConnectOptions, SqliteConnection, SqlitePool};
 use self::place::Place;
 pub(super) use self::read::Reader;
 pub(super) use self::write::Writer;
-use super::{CatalogError, CatalogSettings};
+use super::{CatalogError, CatalogLook, CatalogSettings};
 
 /// Opens or makes the database, brings its schema up to date, and gives the two ways in.
 pub(super) async fn open(settings: &CatalogSettings) -> Result<(Reader, Writer), CatalogError> {
@@ -31,6 +31,18 @@ pub(super) async fn open(settings: &CatalogSettings) -> Result<(Reader, Writer),
     migrate::migrate(&mut connection, &place, queries::MIGRATIONS).await?;
     let pool = pool(options.clone(), settings).await.map_err(|error| place.explain(error))?;
     Ok((Reader { pool }, Writer::new(place, options, connection).await?))
+}
+
+/// Looks at the database and changes nothing: neither its schema nor that it is missing.
+pub(super) async fn look(settings: &CatalogSettings) -> Result<CatalogLook, CatalogError> {
+    let place = Place::from_url(&settings.url)?;
+    if !place.is_made()? {
+        return Ok(CatalogLook::Missing);
+    }
+    let connection = options(&place, settings).read_only(true).connect().await;
+    let mut connection = connection.map_err(|error| place.explain(error))?;
+    let missing = migrate::missing(&mut connection, &place, queries::MIGRATIONS).await?;
+    Ok(if missing.is_empty() { CatalogLook::Current } else { CatalogLook::Older(missing.len()) })
 }
 
 fn options(place: &Place, settings: &CatalogSettings) -> SqliteConnectOptions {

@@ -46,19 +46,33 @@ impl Place {
     /// Makes an empty file with mode 0600 where there is none. SQLite gives its log and index the same mode.
     pub(super) fn prepare(&self) -> Result<(), CatalogError> {
         let Self::File(path) = self else { return Ok(()) };
+        self.must_fit()?;
         let parent = path.parent().unwrap_or(Path::new("/"));
-        if !parent.is_dir() {
-            return self.cannot(format!("the directory {} does not exist; make it first", parent.display()));
-        }
-        if path.is_dir() {
-            return self.cannot("it is a directory; name a file in it".to_owned());
-        }
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
             // The new name must survive a power cut as the first revocation in the file does.
             Ok(_) => File::open(parent).and_then(|dir| dir.sync_all()).or_else(|error| self.cannot(error.to_string())),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
             Err(error) => self.cannot(error.to_string()),
         }
+    }
+
+    /// Refuses a path at which no file can be: without a directory, or a directory itself.
+    fn must_fit(&self) -> Result<(), CatalogError> {
+        let parent = self.path().parent().unwrap_or(Path::new("/"));
+        if !parent.is_dir() {
+            return self.cannot(format!("the directory {} does not exist; make it first", parent.display()));
+        }
+        if self.path().is_dir() {
+            return self.cannot("it is a directory; name a file in it".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whether there is a file to look into.
+    pub(super) fn is_made(&self) -> Result<bool, CatalogError> {
+        let Self::File(path) = self else { return Ok(false) };
+        self.must_fit()?;
+        path.try_exists().or_else(|error| self.cannot(error.to_string()))
     }
 
     /// Which file is there now.

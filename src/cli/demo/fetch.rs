@@ -11,9 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::cli::Failure;
-
-/// How Meta's fetcher calls itself.
-pub(super) const META_AGENT: &str = "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)";
+use crate::doctor::META_AGENT;
 
 /// A whole answer.
 pub(super) struct Got {

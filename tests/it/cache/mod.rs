@@ -71,7 +71,8 @@ impl Stage {
     async fn at(mut place: Place, around: Around, store: Scripted, cache: &str) -> Self {
         // Few first reads at once, so that a batch of mints has room beneath the lowest ceiling of what is in flight.
         let mint = "mint_timeout = \"2m\"\nfresh_for = \"0s\"\nfirst_reads = 2";
-        place.settings = format!("[cache]\n{cache}\n[mint]\n{mint}\n[limits]\nidle_timeout = \"2m\"");
+        place.settings =
+            format!("[cache]\n{cache}\n[mint]\n{mint}\n[limits]\nidle_timeout = \"2m\"\nwrite_stall = \"20m\"");
         let gate = Box::pin(place.start()).await;
         gate.replace_store(around(store.clone()));
         Self { gate, store, around }

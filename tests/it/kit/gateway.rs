@@ -44,6 +44,8 @@ pub struct Place {
     pub profiles: Profiles,
     /// Further members of the setting `listen`, each after a comma.
     pub listen: &'static str,
+    /// A further line before the first section, such as `control.certificates = []`.
+    pub control: &'static str,
     /// Further settings, after those that every test has.
     pub settings: String,
 }
@@ -61,6 +63,7 @@ impl Place {
             clock: Clock::system(),
             profiles: Profiles::from([(meta.name.clone(), meta)]),
             listen: "",
+            control: "",
             settings: String::new(),
         }
     }
@@ -79,6 +82,7 @@ impl Place {
         let [public, control, ops] = sockets.each_ref().map(|socket| socket.local_addr().unwrap());
         let hash = |key: &ClientKey| HEXLOWER.encode(key.hash().expose());
         let (key, admin, listen, more) = (hash(&self.key), hash(&self.admin), self.listen, &self.settings);
+        let control_more = self.control;
         let text = format!(
             r#"
             public_origin = "{ORIGIN}"
@@ -87,6 +91,7 @@ impl Place {
                 {{ name = "billing", key_blake3 = "{key}", stores = ["media"] }},
                 {{ name = "root", key_blake3 = "{admin}", stores = ["media"], actions = ["admin"] }},
             ]
+            {control_more}
             [stores.media]
             kind = "local"
             root = "media"
@@ -258,9 +263,14 @@ impl Gateway {
 
     /// The lines of the access log so far.
     pub fn access_log(&self) -> Vec<Value> {
+        self.access_log_after(0)
+    }
+
+    /// Those after the first so many.
+    pub fn access_log_after(&self, lines: usize) -> Vec<Value> {
         self.rooms.access_log.flush(Duration::from_secs(5));
         let text = String::from_utf8(self.log.lock().unwrap().clone()).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        text.lines().skip(lines).map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The same place after a restart: the catalog knows what it knew, no byte of any object lies in memory, each store is that of the

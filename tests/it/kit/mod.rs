@@ -1,10 +1,17 @@
 //! What the tests share. Each module is one thing a test needs around the code under test; none knows a test.
 
+pub mod broken;
 pub mod chaos;
 pub mod gateway;
+pub mod h2_raw;
 pub mod moto;
 pub mod pki;
+pub mod program;
 pub mod scripted;
+pub mod scripted_tls;
+pub mod secure;
+pub mod tls_client;
+pub mod trust;
 pub mod wire;
 
 use bytes::Bytes;

@@ -7,16 +7,21 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// One connection.
 pub struct Wire {
-    stream: TcpStream,
+    stream: Box<dyn Duplex>,
     /// Bytes that came and belong to no answer yet.
     ahead: Vec<u8>,
 }
+
+/// What bytes travel on: a socket, or TLS over one.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 
 /// One whole answer.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,7 +64,7 @@ pub enum End {
 
 impl Wire {
     pub async fn connect(address: SocketAddr) -> Self {
-        Self { stream: TcpStream::connect(address).await.unwrap(), ahead: Vec::new() }
+        Self::over(TcpStream::connect(address).await.unwrap())
     }
 
     /// A connection that takes little at a time, so that what it does not read stays with the sender.
@@ -71,12 +76,18 @@ impl Wire {
     pub async fn connect_with_buffer(address: SocketAddr, bytes: u32) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(bytes).unwrap();
-        Self { stream: socket.connect(address).await.unwrap(), ahead: Vec::new() }
+        Self::over(socket.connect(address).await.unwrap())
+    }
+
+    /// Speaks over what is connected already.
+    pub fn over(stream: impl Duplex + 'static) -> Self {
+        Self { stream: Box::new(stream), ahead: Vec::new() }
     }
 
     /// Sends these bytes. That the other end closes meanwhile is no failure: it may have answered already.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref()).await;
+        let _ = self.stream.flush().await;
     }
 
     /// The next answer.
@@ -138,6 +149,17 @@ impl Wire {
     /// Whether the other end has closed, with nothing more said.
     pub async fn is_closed(&mut self) -> bool {
         self.end().await != End::Silent
+    }
+
+    /// Whether the other end has closed already; what came before is kept.
+    pub async fn has_ended(&mut self) -> bool {
+        loop {
+            match timeout(Duration::from_millis(1), self.stream.read_buf(&mut self.ahead)).await {
+                Ok(Ok(0) | Err(_)) => return true,
+                Ok(Ok(_)) => {}
+                Err(_) => return false,
+            }
+        }
     }
 
     /// Reads until there are `wanted` bytes ahead.

@@ -4,17 +4,26 @@ use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use hallpass::config::{Settings, load_tls};
 
 use crate::kit::pki::{self, Pki};
 
-/// What `openssl` prints for these arguments, and whether it was content.
-fn openssl(args: &[&str]) -> (bool, String) {
-    let ran = Command::new("openssl").args(args).output().unwrap();
+mod acme;
+mod checked;
+mod reloaded;
+mod served;
+
+/// What a command prints, to both of its outputs, and whether it was content. It is given nothing to read.
+fn run(command: &str, arguments: &[&str]) -> (bool, String) {
+    let ran = Command::new(command).args(arguments).stdin(Stdio::null()).output().unwrap();
     let said = [ran.stdout, ran.stderr].concat();
     (ran.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+fn openssl(arguments: &[&str]) -> (bool, String) {
+    run("openssl", arguments)
 }
 
 #[test]
