@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::super::facts::Facts;
 use super::super::reach::{Attempt, Place};
-use super::super::report::{Check, Fault, Finding, Verdict};
+use super::super::report::{Check, Fault, Finding, Verdict, quoted};
 use super::super::target::{HTTPS, Host};
 
 /// The URL as it would stand in the message.
@@ -43,7 +43,7 @@ pub(super) fn url(facts: &Facts) -> Finding {
             "percent-encode it, or fill in the placeholder if it is one",
         ));
     }
-    Finding::joined(Check::Url, faults, || target.url())
+    Finding::joined(Check::Url, faults, || quoted(&target.url()))
 }
 
 /// What the name leads to.
