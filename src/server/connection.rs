@@ -8,9 +8,11 @@ use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::poll_fn;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
@@ -21,7 +23,6 @@ use hyper::service::{HttpService, Service, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{sleep_until, timeout, timeout_at};
-use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::drain::{Drain, Schedule};
@@ -34,6 +35,7 @@ use super::pulse::{AWAITED, Late, Pulse};
 use super::serve::{BoxError, PeerInfo};
 use super::socket::{Closing, Socket};
 use super::streams::{StreamTasks, accounted};
+use super::tls_io::TlsIo;
 use super::watch::Watch;
 use super::{ConnectionLimits, Ending};
 use crate::arena::Arena;
@@ -86,9 +88,12 @@ impl Connection {
             let ending = match stream {
                 Stream::Http1(socket) => {
                     let lane = Lane::new(socket, terms.arena.clone(), Arc::clone(&terms.metrics));
-                    terms.speak_http1(lane, service, &closing).await
+                    terms.speak_http1(lane, service, &closing, None).await
                 }
-                Stream::TlsHttp1(tls) => Box::pin(terms.speak_http1(TokioIo::new(tls), service, &closing)).await,
+                Stream::TlsHttp1(tls) => {
+                    let io = TokioIo::new(tls.clone());
+                    Box::pin(terms.speak_http1(io, service, &closing, Some(tls))).await
+                }
                 Stream::TlsHttp2(tls) => Box::pin(terms.speak_http2(tls, service, &closing)).await,
             };
             drop(place);
@@ -124,7 +129,7 @@ async fn opened_unless_drained(terms: &Terms, socket: Socket, peer: std::net::So
 }
 
 impl Terms {
-    async fn speak_http1<I, S, B>(&self, io: I, service: S, closing: &Closing) -> Ending
+    async fn speak_http1<I, S, B>(&self, io: I, service: S, closing: &Closing, tls: Option<TlsIo>) -> Ending
     where
         I: Read + Write + Unpin,
         S: Service<Request<Incoming>, Response = Response<B>>,
@@ -146,11 +151,11 @@ impl Terms {
             builder.max_headers(self.limits.head_lines);
         }
         let connection = pin!(builder.serve_connection(io, watched(service, Arc::clone(&leaving))));
-        let talk = Talk { pulse: &pulse, guard: None, drain: &self.drain, closing };
+        let talk = Talk { pulse: &pulse, guard: None, drain: &self.drain, closing, tls: tls.as_ref() };
         talk.on(connection, || leaving.store(true, Ordering::Relaxed)).await
     }
 
-    async fn speak_http2<S, B>(&self, tls: Box<TlsStream<Socket>>, service: S, closing: &Closing) -> Ending
+    async fn speak_http2<S, B>(&self, tls: TlsIo, service: S, closing: &Closing) -> Ending
     where
         S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
         S::Future: Send + 'static,
@@ -160,7 +165,7 @@ impl Terms {
         B::Error: Into<BoxError>,
     {
         let (pulse, guard) = (Pulse::new(&self.limits), FloodGuard::new(&self.limits));
-        let io = TokioIo::new(Metered::new(tls, guard.clone(), pulse.clone()));
+        let io = TokioIo::new(Metered::new(tls.clone(), guard.clone(), pulse.clone()));
         let io = Watch::new(Fair::new(io, self.limits.write_budget), pulse.clone(), false);
         let mut builder = http2::Builder::new(StreamTasks { listener: self.listener });
         builder
@@ -171,7 +176,7 @@ impl Terms {
             .initial_connection_window_size(REQUEST_WINDOW)
             .max_send_buf_size(SEND_BUFFER);
         let connection = pin!(builder.serve_connection(io, accounted(service, pulse.clone(), guard.clone())));
-        let talk = Talk { pulse: &pulse, guard: Some(&guard), drain: &self.drain, closing };
+        let talk = Talk { pulse: &pulse, guard: Some(&guard), drain: &self.drain, closing, tls: Some(&tls) };
         talk.on(connection, || {}).await
     }
 }
@@ -225,6 +230,8 @@ struct Talk<'a> {
     guard: Option<&'a FloodGuard>,
     drain: &'a Drain,
     closing: &'a Closing,
+    /// Over TLS, what has to be sent when a turn is over.
+    tls: Option<&'a TlsIo>,
 }
 
 impl Talk<'_> {
@@ -232,6 +239,7 @@ impl Talk<'_> {
     async fn on<C: Speaking>(&self, mut connection: Pin<&mut C>, leaving: impl FnOnce()) -> Ending {
         let ending = self.until_drained(connection.as_mut(), leaving).await;
         if ending.is_gentle() {
+            poll_fn(|context| Poll::Ready(self.push(context))).await;
             self.closing.be_gentle();
         }
         ending
@@ -260,7 +268,7 @@ impl Talk<'_> {
     async fn until_late<C: Speaking>(&self, mut connection: Pin<&mut C>) -> Ending {
         let late = tokio::select! {
             biased;
-            result = connection.as_mut() => return self.ended(result),
+            result = poll_fn(|context| self.turn(connection.as_mut(), context)) => return self.ended(result),
             late = self.pulse.late() => late,
             () = self.flooded() => return Ending::Flooded,
         };
@@ -269,9 +277,26 @@ impl Talk<'_> {
             Late::Stalled => Ending::WriteStalled,
             Late::Idle => {
                 connection.as_mut().leave();
-                let _ = timeout(GOODBYE, connection).await;
+                let goodbye = poll_fn(|context| self.turn(connection.as_mut(), context));
+                let _ = timeout(GOODBYE, goodbye).await;
                 Ending::TimedOut
             }
+        }
+    }
+
+    /// One turn of the connection. What it wrote over TLS is sent at its end.
+    fn turn<C: Speaking>(&self, connection: Pin<&mut C>, context: &mut Context<'_>) -> Poll<C::Output> {
+        let done = connection.poll(context);
+        if done.is_pending() {
+            self.push(context);
+        }
+        done
+    }
+
+    /// Sends what waits, as far as it goes. Where it does not, the connection is woken and hears of it at its next write.
+    fn push(&self, context: &mut Context<'_>) {
+        if let Some(tls) = self.tls {
+            let _ = tls.push(context);
         }
     }
 

@@ -20,6 +20,7 @@ mod rate;
 mod serve;
 mod socket;
 mod streams;
+mod tls_io;
 mod turnstile;
 mod watch;
 

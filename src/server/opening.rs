@@ -10,12 +10,12 @@ use std::time::Duration;
 use rustls::{HandshakeKind, ServerConfig};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use super::Ending;
 use super::places::{NetworkPlace, Places};
 use super::proxy_header::read_proxy_header;
 use super::socket::Socket;
+use super::tls_io::TlsIo;
 use super::turnstile::Turnstile;
 use crate::telemetry::ListenerMetrics;
 
@@ -44,8 +44,8 @@ pub(super) struct Opened {
 /// What is spoken on it.
 pub(super) enum Stream {
     Http1(Socket),
-    TlsHttp1(Box<TlsStream<Socket>>),
-    TlsHttp2(Box<TlsStream<Socket>>),
+    TlsHttp1(TlsIo),
+    TlsHttp2(TlsIo),
 }
 
 impl Opening {
@@ -78,10 +78,10 @@ impl Opening {
         let (_, session) = stream.get_ref();
         self.metrics.handshake(session.handshake_kind().map_or("full", kind));
         let stream = match session.alpn_protocol() {
-            Some(b"h2") => Stream::TlsHttp2(Box::new(stream)),
+            Some(b"h2") => Stream::TlsHttp2(TlsIo::new(stream)),
             // The whole handshake was the answer to a challenge (RFC 8737 section 3).
             Some(b"acme-tls/1") => return Err(Ending::Done),
-            _ => Stream::TlsHttp1(Box::new(stream)),
+            _ => Stream::TlsHttp1(TlsIo::new(stream)),
         };
         Ok((stream, client, place))
     }

@@ -297,7 +297,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::too_many_lines, reason = "one line for each name")]
     fn metrics_have_the_names_that_dashboards_are_built_on() {
         let metrics = Metrics::new();
         metrics.request("served");
