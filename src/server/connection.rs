@@ -7,7 +7,7 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, Service, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::task::yield_now;
 use tokio::time::{sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -138,7 +139,7 @@ impl Terms {
         B: Body + 'static,
         B::Error: Into<BoxError>,
     {
-        let (pulse, leaving) = (Pulse::new(&self.limits), Arc::new(AtomicBool::new(false)));
+        let (pulse, manners) = (Pulse::new(&self.limits), Arc::new(Manners::default()));
         let io = Watch::new(Fair::new(io, self.limits.write_budget), pulse.clone(), true);
         let mut builder = http1::Builder::new();
         builder
@@ -150,9 +151,16 @@ impl Terms {
         if self.limits.head_lines != HYPERS_HEAD_LINES {
             builder.max_headers(self.limits.head_lines);
         }
-        let connection = pin!(builder.serve_connection(io, watched(service, Arc::clone(&leaving))));
-        let talk = Talk { pulse: &pulse, guard: None, drain: &self.drain, closing, tls: tls.as_ref() };
-        talk.on(connection, || leaving.store(true, Ordering::Relaxed)).await
+        let connection = pin!(builder.serve_connection(io, watched(service, Arc::clone(&manners))));
+        let talk = Talk {
+            pulse: &pulse,
+            guard: None,
+            drain: &self.drain,
+            closing,
+            tls: tls.as_ref(),
+            manners: Some(&manners),
+        };
+        talk.on(connection).await
     }
 
     async fn speak_http2<S, B>(&self, tls: TlsIo, service: S, closing: &Closing) -> Ending
@@ -176,8 +184,9 @@ impl Terms {
             .initial_connection_window_size(REQUEST_WINDOW)
             .max_send_buf_size(SEND_BUFFER);
         let connection = pin!(builder.serve_connection(io, accounted(service, pulse.clone(), guard.clone())));
-        let talk = Talk { pulse: &pulse, guard: Some(&guard), drain: &self.drain, closing, tls: Some(&tls) };
-        talk.on(connection, || {}).await
+        let talk =
+            Talk { pulse: &pulse, guard: Some(&guard), drain: &self.drain, closing, tls: Some(&tls), manners: None };
+        talk.on(connection).await
     }
 }
 
@@ -232,12 +241,14 @@ struct Talk<'a> {
     closing: &'a Closing,
     /// Over TLS, what has to be sent when a turn is over.
     tls: Option<&'a TlsIo>,
+    /// HTTP/1.1 alone.
+    manners: Option<&'a Manners>,
 }
 
 impl Talk<'_> {
     /// Drives the connection to its end, which is gentle if what was written may still arrive.
-    async fn on<C: Speaking>(&self, mut connection: Pin<&mut C>, leaving: impl FnOnce()) -> Ending {
-        let ending = self.until_drained(connection.as_mut(), leaving).await;
+    async fn on<C: Speaking>(&self, mut connection: Pin<&mut C>) -> Ending {
+        let ending = self.until_drained(connection.as_mut()).await;
         if ending.is_gentle() {
             poll_fn(|context| Poll::Ready(self.push(context))).await;
             self.closing.be_gentle();
@@ -246,13 +257,15 @@ impl Talk<'_> {
     }
 
     /// Takes the connection through the steps of the drain, if there is one.
-    async fn until_drained<C: Speaking>(&self, mut connection: Pin<&mut C>, leaving: impl FnOnce()) -> Ending {
+    async fn until_drained<C: Speaking>(&self, mut connection: Pin<&mut C>) -> Ending {
         let Schedule { close_idle, cut } = tokio::select! {
             biased;
             ending = self.until_late(connection.as_mut()) => return ending,
             schedule = self.drain.schedule() => schedule,
         };
-        leaving();
+        if let Some(manners) = self.manners {
+            manners.leaving.store(true, Ordering::Relaxed);
+        }
         if !C::LEAVES_POLITELY {
             tokio::select! {
                 biased;
@@ -286,6 +299,9 @@ impl Talk<'_> {
 
     /// One turn of the connection. What it wrote over TLS is sent at its end.
     fn turn<C: Speaking>(&self, connection: Pin<&mut C>, context: &mut Context<'_>) -> Poll<C::Output> {
+        if let Some(manners) = self.manners {
+            manners.answered.store(0, Ordering::Relaxed);
+        }
         let done = connection.poll(context);
         if done.is_pending() {
             self.push(context);
@@ -312,11 +328,28 @@ impl Talk<'_> {
     }
 }
 
-/// The service, with answers that announce the end of the connection once it is `leaving`. Only the connection's own task uses the
-/// flag, so no two cores share it.
+/// How an HTTP/1.1 connection behaves to its client and to others. Only its own task uses it, so no two cores share it.
+#[derive(Default)]
+struct Manners {
+    /// Answers announce the end of the connection.
+    leaving: AtomicBool,
+    /// How many requests were taken up in this turn.
+    answered: AtomicU32,
+}
+
+impl Manners {
+    /// Lets others go first when there were many requests in this turn: a client can send thousands of them at once.
+    async fn give_way(&self) {
+        if self.answered.fetch_add(1, Ordering::Relaxed) >= REQUESTS_IN_A_ROW {
+            yield_now().await;
+        }
+    }
+}
+
+/// The service, with manners.
 fn watched<S, B>(
     service: S,
-    leaving: Arc<AtomicBool>,
+    manners: Arc<Manners>,
 ) -> impl Service<Request<Incoming>, Response = Response<B>, Error = S::Error, Future: Send>
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
@@ -325,10 +358,11 @@ where
     B: Body,
 {
     service_fn(move |request| {
-        let (answer, leaving) = (service.call(request), Arc::clone(&leaving));
+        let (answer, manners) = (service.call(request), Arc::clone(&manners));
         async move {
+            manners.give_way().await;
             let mut answer = answer.await?;
-            if leaving.load(Ordering::Relaxed) {
+            if manners.leaving.load(Ordering::Relaxed) {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok(answer)
@@ -338,6 +372,8 @@ where
 
 /// hyper's own limit, for which it needs no heap memory per request; setting any, even the same, costs some.
 const HYPERS_HEAD_LINES: usize = 100;
+/// How many pipelined requests are answered before others go first.
+const REQUESTS_IN_A_ROW: u32 = 4;
 /// How long an idle connection may take to hear that it is closed.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// HTTP/2: how much of bodies a client may send before we read it. Requests here have none, and RFC 9113 section 6.9.2 begins with this much.

@@ -8,7 +8,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -16,7 +15,7 @@ use hyper::service::Service;
 use ipnet::IpNet;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, Terms};
@@ -87,12 +86,14 @@ where
             open.spawn(talk(next));
         }
     };
+    // These ended before the drain did anything.
+    while open.try_join_next().is_some() {}
     // Who waits in the queue takes itself for connected; closing the socket would reset it.
     for _ in 0..LONGEST_QUEUE {
-        match next_connection(&listener, &places, &terms.metrics).now_or_never() {
-            Some(Some(next)) => _ = open.spawn(talk(next)),
-            Some(None) => {}
-            None => break,
+        match timeout(QUIET, next_connection(&listener, &places, &terms.metrics)).await {
+            Ok(Some(next)) => _ = open.spawn(talk(next)),
+            Ok(None) => {}
+            Err(_) => break,
         }
     }
     drop(listener);
@@ -121,7 +122,6 @@ async fn next_connection(
 /// Waits for the connections that were open at the drain. They end themselves by the schedule; a task that cannot, because it never
 /// comes to its next await, is given up a little later.
 async fn last_connections(mut open: JoinSet<Ending>, schedule: Schedule) -> DrainReport {
-    while open.try_join_next().is_some() {}
     let mut report = DrainReport::default();
     let mut given_up = false;
     loop {
@@ -147,6 +147,8 @@ pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Linux's longest queue of connections that wait to be accepted, unless somebody has made it longer (`net.core.somaxconn`).
 const LONGEST_QUEUE: usize = 4096;
+/// When no more connections come for so long, none waited.
+const QUIET: Duration = Duration::from_millis(10);
 const SLACK: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
