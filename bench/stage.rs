@@ -86,6 +86,7 @@ fn settings(sockets: &[TcpListener; 3], key: &ClientKey, dir: &TempDir) -> Setti
         listen = {{ public = "{public}", control = "{control}", ops = "{ops}" }}
         stores.{STORE} = {{ kind = "local", root = "media" }}
         catalog.url = "sqlite://catalog.db"
+        limits = {{ requests_per_second = 1000000, control_requests_per_second = 1000000 }}
         [[control.clients]]
         name = "bench"
         key_blake3 = "{hash}"

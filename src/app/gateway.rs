@@ -10,17 +10,20 @@ use hyper::service::service_fn;
 use tokio::task::JoinHandle;
 
 use super::ticks::{follow_revocations, tend_cache};
-use super::{Rooms, StartError};
+use super::{Inherited, Rooms, StartError, sockets};
 use crate::config::{ListenSettings, ListenerName, Settings};
 use crate::control;
 use crate::ops::{self, OpsParts, Readiness};
 use crate::server::{Drain, DrainReport, Listener, PeerInfo, TowerToHyperService, serve};
+use crate::telemetry::Metrics;
 
 /// A running gateway.
 pub struct Gateway {
     addresses: Addresses,
     rooms: Rooms,
     readiness: Readiness,
+    /// The sockets once more, for a successor. Gone when the end begins: a socket that nobody accepts from must be closed.
+    sockets: [TcpListener; 3],
     drain: Drain,
     /// The public and the control listener.
     listeners: Vec<JoinHandle<DrainReport>>,
@@ -51,20 +54,15 @@ pub struct Stopped {
 }
 
 impl Gateway {
-    /// Opens the three sockets that the settings name.
-    pub fn bind(listen: &ListenSettings) -> Result<[TcpListener; 3], StartError> {
-        let bind = |setting, address| {
-            TcpListener::bind(address).map_err(|fault| StartError::Listen { setting, address, fault })
-        };
-        Ok([
-            bind("listen.public", listen.public)?,
-            bind("listen.control", listen.control)?,
-            bind("listen.ops", listen.ops)?,
-        ])
+    /// The three sockets that the settings name: those that were handed over, and fresh ones for the rest.
+    pub fn bind(listen: &ListenSettings, inherited: Inherited) -> Result<[TcpListener; 3], StartError> {
+        sockets::bind(listen, inherited)
     }
 
     /// Starts to serve on the public, the control and the ops socket, in this order.
     pub fn start(rooms: &Rooms, sockets: [TcpListener; 3], settings: &Settings) -> Result<Self, io::Error> {
+        let [public, control, ops] = &sockets;
+        let kept = [public.try_clone()?, control.try_clone()?, ops.try_clone()?];
         let [public, control, ops] = sockets;
         let addresses =
             Addresses { public: public.local_addr()?, control: control.local_addr()?, ops: ops.local_addr()? };
@@ -117,7 +115,17 @@ impl Gateway {
         ));
         let mut ticks = vec![tokio::spawn(follow_revocations(rooms.clone())), tokio::spawn(tend_cache(rooms.clone()))];
         ticks.extend(rooms.tls.acme().map(|acme| tokio::spawn(acme.run(metrics(), rooms.clock.clone()))));
-        Ok(Self { addresses, rooms: rooms.clone(), readiness, drain, listeners, ops_drain, ops_listener, ticks })
+        Ok(Self {
+            addresses,
+            rooms: rooms.clone(),
+            readiness,
+            sockets: kept,
+            drain,
+            listeners,
+            ops_drain,
+            ops_listener,
+            ticks,
+        })
     }
 
     /// Where it listens.
@@ -125,10 +133,38 @@ impl Gateway {
         self.addresses
     }
 
+    /// The sockets, for a successor.
+    pub(super) const fn sockets(&self) -> &[TcpListener; 3] {
+        &self.sockets
+    }
+
+    /// What is counted.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.rooms.metrics
+    }
+
+    /// Readiness says no from now on, and everything else goes on.
+    pub fn say_not_ready(&self) {
+        self.readiness.stop();
+    }
+
     /// Stops: readiness says no, nothing more is accepted, running answers get `patience` to finish, records are written.
     pub async fn stop(self, patience: Duration) -> Stopped {
-        self.readiness.stop();
+        self.say_not_ready();
         self.drain.begin(IDLE_GRACE, patience);
+        self.end().await
+    }
+
+    /// Leaves everything that comes from now on to a successor, which has the sockets and serves already. Nothing hurries, so idle connections
+    /// are left to their clients: each is closed after its next answer, or when its time is over.
+    pub async fn give_way(self, patience: Duration) -> Stopped {
+        self.drain.begin(patience, patience);
+        self.ops_drain.begin(OPS_END_MAX, OPS_END_MAX);
+        self.end().await
+    }
+
+    async fn end(self) -> Stopped {
+        drop(self.sockets);
         let mut stopped = Stopped::default();
         for listener in self.listeners {
             if let Ok(report) = listener.await {

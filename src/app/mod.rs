@@ -1,18 +1,25 @@
 //! Where the rooms meet: settings become rooms, rooms become listeners, and a stop becomes an orderly end.
 //!
 //! No other room knows more than its neighbours. [`Rooms::open`] builds them, [`Gateway::start`] puts them on sockets, [`Reloader`]
-//! changes what can change while they run.
+//! changes what can change while they run, and [`Life`] is what a serving process does from its first request to its last.
 
 mod gateway;
+mod life;
 mod reload;
 mod rooms;
+mod sockets;
 mod stores;
+mod supervisor;
 mod ticks;
 mod tls;
+mod upgrade;
 
 pub use gateway::{Addresses, Gateway, Stopped};
+pub use life::{End, Life};
 pub use reload::{ReloadError, Reloader, Watch};
 pub use rooms::{Rooms, StartError};
+pub use sockets::{BadSockets, Inherited};
 pub use stores::open_store;
 pub use tls::Tls;
 pub(crate) use tls::{Examined, examined, origin_is_named};
+pub use upgrade::{Predecessor, Program, UpgradeError};

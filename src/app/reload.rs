@@ -82,9 +82,11 @@ impl Reloader {
         Ok(waiting)
     }
 
-    /// Reloads, and tells the log how it went.
-    pub async fn reload_and_tell(&mut self) {
-        match self.reload().await {
+    /// Reloads, and tells the log how it went; and the caller, whether the new settings are in force.
+    pub async fn reload_and_tell(&mut self) -> bool {
+        let done = self.reload().await;
+        let is_done = done.is_ok();
+        match done {
             Ok(waiting) => {
                 self.rooms.metrics.reload("done");
                 tracing::info!("new settings are in force");
@@ -97,6 +99,7 @@ impl Reloader {
                 tracing::error!("the new settings have faults, and the old ones stay in force:\n{error}");
             }
         }
+        is_done
     }
 }
 

@@ -49,8 +49,6 @@ pub struct Rooms {
     pub hosts: Live<Hosts>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Live<Vec<IpNet>>,
-    /// How many requests each client network may send.
-    pub rates: Arc<NetworkRates>,
     /// How long links live.
     pub bounds: LinkBounds,
     /// Which links have ended early.
@@ -96,6 +94,9 @@ pub enum StartError {
     /// The access log cannot be written.
     #[error("log.access: {0}")]
     AccessLog(std::io::Error),
+    /// The sockets that were handed over are not those of the settings.
+    #[error(transparent)]
+    Sockets(#[from] super::BadSockets),
     /// A socket could not be opened.
     #[error("{setting} = \"{address}\": {fault}")]
     Listen {
@@ -182,7 +183,6 @@ impl Rooms {
             },
             settings.mint,
         );
-        let rates = Arc::new(NetworkRates::per_second(settings.limits.requests_per_second));
         let edge = Edge::new(EdgeParts {
             assets: Assets::new(AssetParts {
                 clock: clock.clone(),
@@ -198,7 +198,7 @@ impl Rooms {
             hosts: hosts.clone(),
             head_lines: settings.limits.connections.head_lines,
             trusted_proxies: trusted_proxies.clone(),
-            rates: Arc::clone(&rates),
+            rates: NetworkRates::per_second(settings.limits.requests_per_second),
             access_log: access_log.clone(),
             catalog: catalog.clone(),
             metrics: Arc::clone(&metrics),
@@ -217,7 +217,6 @@ impl Rooms {
             clients,
             hosts,
             trusted_proxies,
-            rates,
             bounds,
             revocations,
             arena,

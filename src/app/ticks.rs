@@ -38,7 +38,7 @@ pub(super) async fn tend_cache(rooms: Rooms) {
         let is_news = std::mem::replace(&mut seen, count) != count;
         let now = rooms.clock.now();
         rooms.cache.tick(now);
-        rooms.rates.forget_the_quiet();
+        rooms.edge.rates().forget_the_quiet();
         if is_news {
             rooms.revocations.ask(|set| rooms.cache.revoked(set));
         }

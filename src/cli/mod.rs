@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::app::Inherited;
 use crate::config::Faults;
 use crate::value::Clock;
 
@@ -65,6 +66,12 @@ impl Failure {
     fn because(error: impl ToString) -> Self {
         Self { text: error.to_string(), code: 1 }
     }
+
+    /// The end of a process by a second signal, with the exit code that shells give it: 130 for SIGINT, 143 for SIGTERM.
+    fn killed_by(signal: i32) -> Self {
+        let code = u8::try_from(signal).map_or(1, |signal| signal.saturating_add(128));
+        Self { text: "ended at once, by a second signal".to_owned(), code }
+    }
 }
 
 impl From<Faults> for Failure {
@@ -95,7 +102,11 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
     let out = &mut std::io::stdout();
     match command {
         Command::Demo(args) => in_runtime(demo::run(&args, out))?,
-        Command::Serve(args) => in_runtime(serve::run(&args))?,
+        Command::Serve(args) => {
+            // Before the runtime has threads, for it changes the environment.
+            let inherited = Inherited::from_supervisor().map_err(Failure::because)?;
+            in_runtime(serve::run(&args, inherited))?;
+        }
         Command::Check(args) => return in_runtime(check::run(&args, out)),
         Command::Doctor(args) => return in_runtime(doctor::run(&args, out)),
         Command::Mint(args) => in_runtime(mint::run(&args, out))?,

@@ -1,14 +1,12 @@
 //! `hallpass serve`: all listeners, until it is told to stop.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Failure;
-use crate::app::{Gateway, Reloader, Rooms, Watch};
-use crate::config::{AccessLog, LogFormat, LogSettings, load};
+use crate::app::{End, Gateway, Inherited, Life, Predecessor, Program, Reloader, Rooms, Watch};
+use crate::config::{AccessLog, LimitSettings, LogFormat, LogSettings, load};
 use crate::telemetry::{Sink, init_logging, quiet_panics};
 use crate::value::Clock;
 
@@ -20,23 +18,30 @@ pub(super) struct ServeArgs {
     config: PathBuf,
 }
 
-/// Serves until SIGTERM or SIGINT; SIGHUP, or a change of a settings file, reloads.
-pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
+/// Serves until SIGTERM or SIGINT; `inherited` is what a supervisor handed over.
+pub(super) async fn run(args: &ServeArgs, inherited: Inherited) -> Result<(), Failure> {
     let loaded = load(&args.config)?;
     let watch = Watch::over(&loaded.files);
     let settings = &loaded.settings;
     start_log(&settings.log)?;
+    let program = Program::of_this_process().map_err(Failure::because)?;
+    let predecessor = Predecessor::of_this_process();
+    let inherited = match &predecessor {
+        Some(predecessor) => predecessor.sockets().map_err(Failure::because)?,
+        None => inherited,
+    };
     let rooms = Rooms::open(&loaded, Clock::system(), sink(&settings.log.access)).await.map_err(Failure::because)?;
-    let sockets = Gateway::bind(&settings.listen).map_err(Failure::because)?;
+    let sockets = Gateway::bind(&settings.listen, inherited).map_err(Failure::because)?;
     let gateway = Gateway::start(&rooms, sockets, settings).map_err(Failure::because)?;
     let at = gateway.addresses();
     tracing::info!(public = %at.public, control = %at.control, ops = %at.ops, "serving");
     let reloader = Reloader::new(&args.config, &loaded, watch, rooms);
-    Box::pin(wait_for_the_end(reloader)).await?;
-    tracing::info!("stopping: no more is accepted, running bodies may finish");
-    let stopped = gateway.stop(settings.limits.drain).await;
-    tracing::info!(cut = stopped.cut, "stopped");
-    Ok(())
+    let LimitSettings { drain_grace, drain, .. } = settings.limits;
+    let life = Life { gateway, reloader, program, predecessor, drain_grace, drain };
+    match Box::pin(life.live()).await.map_err(Failure::because)? {
+        End::Stopped(_) => Ok(()),
+        End::Killed(signal) => Err(Failure::killed_by(signal)),
+    }
 }
 
 /// `HALLPASS_LOG` filters the process's own log, such as `debug` or `info,hallpass::origin=debug`.
@@ -55,26 +60,3 @@ fn sink(access: &AccessLog) -> Sink {
         AccessLog::File(path) => Sink::File(path.clone()),
     }
 }
-
-/// Reloads whenever that is asked for, and returns when a stop is.
-async fn wait_for_the_end(mut reloader: Reloader) -> Result<(), Failure> {
-    let listen = |kind| signal(kind).map_err(Failure::because);
-    let (mut term, mut int, mut hup): (Signal, Signal, Signal) =
-        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?);
-    let mut look = tokio::time::interval(LOOK_EVERY);
-    loop {
-        tokio::select! {
-            _ = term.recv() => return Ok(()),
-            _ = int.recv() => return Ok(()),
-            _ = hup.recv() => reloader.reload_and_tell().await,
-            _ = look.tick() => {
-                if reloader.has_changed() {
-                    reloader.reload_and_tell().await;
-                }
-            }
-        }
-    }
-}
-
-/// How often the files of the settings are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(2);

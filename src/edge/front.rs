@@ -40,7 +40,7 @@ pub struct EdgeParts {
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Live<Vec<IpNet>>,
     /// How many requests each client network may send.
-    pub rates: Arc<NetworkRates>,
+    pub rates: NetworkRates,
     /// Where each request is written down.
     pub access_log: AccessLog,
     /// Where fetches of our links are kept.
@@ -69,21 +69,21 @@ impl Edge {
     ) -> Response<AccountedBody> {
         let client = self.client_of(&request, peer);
         let mut account = Account::open(&self.0, &request, client);
-        let answering = AssertUnwindSafe(self.answer(&request, client, cut, &mut account.story)).catch_unwind();
-        let (response, outcome) = match answering.await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(problem)) => {
+        let (response, outcome) = match guarded(self.answer(&request, client, cut, &mut account.story)).await {
+            Ok(answer) => answer,
+            Err(problem) => {
                 account.asked = Some(request.uri().clone());
                 told(told_of(problem, &request))
-            }
-            Err(_) => {
-                tracing::error!("a request panicked; it alone was ended");
-                told(FAILED.because("Something failed here. Try again."))
             }
         };
         let (head, body) = response.into_parts();
         let body = account.enter(head.status, outcome, body);
         Response::from_parts(head, body)
+    }
+
+    /// How many requests each client network may send; they are to be looked after.
+    pub fn rates(&self) -> &NetworkRates {
+        &self.0.rates
     }
 
     fn client_of<B>(&self, request: &Request<B>, peer: SocketAddr) -> ClientAddr {
@@ -129,6 +129,14 @@ impl Edge {
     }
 }
 
+/// A panic before there is an answer is answered, and its connection goes on. One in a body ends the connection, which `server` sees to.
+async fn guarded(answering: impl Future<Output = Result<Answer, Problem>>) -> Result<Answer, Problem> {
+    AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!("a request panicked; it alone was ended");
+        Err(FAILED.because("Something failed here. Try again."))
+    })
+}
+
 /// Meta's fetcher honours `robots.txt`, so it must allow everything.
 fn robots(method: Retrieval) -> Response<AssetBody> {
     let body = if method == Retrieval::Head { AssetBody::empty() } else { AssetBody::of(Bytes::from_static(ROBOTS)) };
@@ -157,3 +165,56 @@ const ROBOTS_PATH: &str = "/robots.txt";
 const ROBOTS: &[u8] = b"User-agent: *\nAllow: /\n";
 const FORWARDED_FOR: &str = "x-forwarded-for";
 const FAILED: ProblemKind = ProblemKind::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "Something failed here");
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http_body_util::BodyExt;
+    use hyper::body::Incoming;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::server::{ConnectionLimits, Drain, Listener, serve};
+
+    /// What a request would be answered with, whose handling panics where its path says so.
+    async fn handled(request: Request<Incoming>) -> Result<Response<AssetBody>, Infallible> {
+        let answer = guarded(async {
+            assert_ne!(request.uri().path(), "/panic", "the handling of a request fails");
+            Ok((robots(Retrieval::Get), "robots"))
+        });
+        Ok(answer.await.unwrap_or_else(told).0)
+    }
+
+    #[tokio::test]
+    async fn a_panic_before_the_head_is_a_500_and_its_connection_goes_on() {
+        let listener = Listener::bind("public", "127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let (address, drain) = (listener.local_addr().unwrap(), Drain::new());
+        let make = |_| service_fn(handled);
+        let end = tokio::spawn(serve(
+            listener,
+            ConnectionLimits::default(),
+            Live::new(Vec::new()),
+            make,
+            Arc::default(),
+            drain.clone(),
+        ));
+        let socket = TokioIo::new(TcpStream::connect(address).await.unwrap());
+        let (mut client, connection) = hyper::client::conn::http1::handshake(socket).await.unwrap();
+        tokio::spawn(connection);
+        for (path, status) in [("/", 200), ("/panic", 500), ("/", 200), ("/panic", 500)] {
+            let request = Request::get(path).header("host", "x").body(String::new()).unwrap();
+            let answer = client.send_request(request).await.unwrap();
+            assert_eq!(answer.status(), status, "{path}");
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            let text = String::from_utf8(body.to_vec()).unwrap();
+            assert_eq!(text.contains("\"failed\""), status == 500, "{text}");
+            assert!(!text.contains("the handling"), "its words stay with us");
+        }
+        drop(client);
+        drain.begin(Duration::ZERO, Duration::from_secs(10));
+        assert_eq!(end.await.unwrap().cut, 0);
+    }
+}

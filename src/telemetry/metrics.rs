@@ -29,6 +29,7 @@ pub struct Metrics {
     reloads: Counters<1>,
     acme_events: Counters<1>,
     certificate_days: Family<Named, Gauge>,
+    upgrades_failed: Counter,
     verdicts: Series,
     origin_reads: Series,
     origin_bytes: Series,
@@ -73,6 +74,7 @@ impl Metrics {
                 "certificate_days",
                 "Whole days until a certificate expires, negative once it has; by its first name and its key",
             ),
+            upgrades_failed: book.enter("upgrades_failed", "Upgrades in which the new process did not come to serve"),
             lookups: book.counters(
                 "cache_lookups",
                 "Bodies opened, by what of them was in memory: hit, partial, miss, or joined to a running flight",
@@ -156,6 +158,11 @@ impl Metrics {
             let labels: Named = keys.into_iter().zip(labels).collect();
             self.certificate_days.get_or_create_owned(&labels).set(days);
         }
+    }
+
+    /// Counts an upgrade in which the new process did not come to serve.
+    pub fn upgrade_failed(&self) {
+        self.upgrades_failed.inc();
     }
 
     /// Counts bytes of asset bodies that left.
@@ -318,6 +325,7 @@ mod tests {
         metrics.cache_lookup("partial");
         metrics.flight("wrong-bytes");
         metrics.left_behind();
+        metrics.upgrade_failed();
         metrics.overload_refusal("in-flight");
         metrics.bodies_cut();
         metrics.cache_state("in-flight", 5, 5);
@@ -352,6 +360,7 @@ mod tests {
             "hallpass_cache_lookups_total{result=\"partial\"} 1",
             "hallpass_flights_total{ending=\"wrong-bytes\"} 1",
             "hallpass_cache_left_behind_total 1",
+            "hallpass_upgrades_failed_total 1",
             "hallpass_overload_refusals_total{limit=\"in-flight\"} 1",
             "hallpass_bodies_cut_total 1",
             "hallpass_cache_bytes{state=\"in-flight\"} 262400",

@@ -55,13 +55,13 @@ impl ResolvesServerCert for Resolver {
         }
         let files = self.files.get();
         let (host, schemes) = (hello.server_name(), hello.signature_schemes());
-        let named = host.and_then(|host| files.named(host, schemes)).map(|one| Arc::clone(one.signing()));
-        let fallback = files.fallback(schemes).map(|one| Arc::clone(one.signing()));
         // Files go first: who names one wants it. Of two certificates that nobody asked for, the files' is the default.
-        let wants_acme = host.is_some_and(|host| acme.is_some_and(|acme| acme.covers(host)));
-        match named {
-            Some(named) => Some(named),
-            None if wants_acme || fallback.is_none() => acme.and_then(|acme| acme.resolve(hello)).or(fallback),
+        if let Some(named) = host.and_then(|host| files.named(host, schemes)) {
+            return Some(Arc::clone(named.signing()));
+        }
+        let fallback = files.fallback(schemes).map(|one| Arc::clone(one.signing()));
+        match acme.filter(|acme| fallback.is_none() || host.is_some_and(|host| acme.covers(host))) {
+            Some(acme) => acme.resolve(hello).or(fallback),
             None => fallback,
         }
     }

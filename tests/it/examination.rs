@@ -155,11 +155,19 @@ async fn what_is_coded_in_any_case_is_not_judged() {
 
 #[tokio::test]
 async fn a_head_full_of_escapes_reaches_no_terminal() {
-    let hostile = b"HTTP/1.1 302 \x1b]0;x\x07\r\nLocation: \x80\xff/\xe2\x80\xae\r\nContent-Length: 0\r\n\r\n";
-    let report = Case::of(|_| hostile.to_vec()).await.report().await;
-    let json = serde_json::to_string(&report).unwrap();
-    assert!(report.would_fail(), "{report:#?}");
-    assert!(!json.contains(|c: char| c.is_control() || c == '\u{202e}'), "{json}");
+    for hostile in [
+        &b"HTTP/1.1 302 Found\r\nLocation: /\xe2\x80\xaegpj.exe\xc2\x9b2J\xff\r\nContent-Length: 0\r\n\r\n"[..],
+        b"HTTP/1.1 302 \x1b]0;x\x07\r\nLocation: /\x1b[2J\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Type: image/\xe2\x80\xaejpeg\r\nContent-Encoding: \xc2\x9b\r\nContent-Length: 2\r\n\r\n\xff\xd8",
+    ] {
+        let report = Case::of(|_| hostile.to_vec()).await.report().await;
+        assert!(report.would_fail(), "{report:#?}");
+        for finding in &report.findings {
+            let said = [Some(&finding.evidence), finding.fix.as_ref()].into_iter().flatten();
+            let is_harmless = |text: &String| !text.contains(|c: char| c.is_control() || c == '\u{202e}');
+            assert!(said.into_iter().all(is_harmless), "{finding:?}");
+        }
+    }
 }
 
 #[tokio::test]

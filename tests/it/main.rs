@@ -32,4 +32,6 @@ mod ranges;
 mod settings;
 mod siege;
 mod smuggling;
+mod supervised;
 mod tls;
+mod upgrade;

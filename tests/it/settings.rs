@@ -466,8 +466,15 @@ fn the_examples_comments_show_the_defaults() {
 #[test]
 fn the_examples_stanzas_in_comments_are_settings_too() {
     let on = uncommented(&example(), true).replace("64 hexadecimal digits", &"ab".repeat(32));
+    let on =
+        on.replace("\npublic_origin = \"http://127.0.0.1:8080\"", "\npublic_origin = \"https://media.example.com\"");
     let settings = Settings::from_toml(&on, &BTreeMap::new(), Path::new("deploy")).unwrap();
     assert_eq!((settings.clients.len(), settings.stores.len(), settings.fetchers.len()), (1, 2, 1));
+    let tls = settings.tls.unwrap();
+    assert_eq!(
+        (tls.certificates.len(), settings.control_certificates.len(), tls.acme.unwrap().contact.len()),
+        (1, 1, 1)
+    );
     let meta = &settings.fetchers[&"meta".parse().unwrap()].profile;
     let built_in = Profile::meta();
     assert_eq!((meta.require, meta.mode, meta.stale_after), (built_in.require, built_in.mode, built_in.stale_after));

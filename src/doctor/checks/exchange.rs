@@ -51,7 +51,7 @@ pub(super) fn status(facts: &Facts) -> Finding {
 fn remedy(status: StatusCode) -> &'static str {
     match status.as_u16() {
         401 | 403 => {
-            "let whoever has the link fetch it without credentials: no login, no hotlink protection; a signed link must not have expired, and must arrive as it was signed (S3: the whole query)"
+            "let whoever has the link fetch it without credentials: no login, no hotlink protection; a signed link must not have expired, and must arrive as it was signed (S3: the whole query); a server that lets in Meta's networks alone cannot be judged from here"
         }
         404 | 410 => {
             "put the file there, or correct the path: upper and lower case matter, and the bucket or server must be the one that the host name leads to"

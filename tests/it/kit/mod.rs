@@ -10,6 +10,7 @@ pub mod program;
 pub mod scripted;
 pub mod scripted_tls;
 pub mod secure;
+pub mod shop;
 pub mod tls_client;
 pub mod trust;
 pub mod wire;

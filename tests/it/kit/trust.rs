@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -12,15 +13,19 @@ use tokio_rustls::client::TlsStream;
 
 use super::pki::Pki;
 
-/// Clients that trust one root alone.
+/// Clients that trust one root alone, and remember no session: each handshake is a whole one.
 #[derive(Clone)]
-pub struct Trust(Arc<RootCertStore>);
+pub struct Trust(ClientConfig);
 
 impl Trust {
     pub fn in_root_of(pki: &Pki) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(pki.root()).unwrap();
-        Self(Arc::new(roots))
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let mut config = config.with_root_certificates(roots).with_no_client_auth();
+        config.resumption = Resumption::disabled();
+        Self(config)
     }
 
     /// A handshake for this name, offering these protocols.
@@ -30,9 +35,7 @@ impl Trust {
         name: &str,
         protocols: &[&str],
     ) -> std::io::Result<TlsStream<TcpStream>> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let mut config = config.with_root_certificates(Arc::clone(&self.0)).with_no_client_auth();
+        let mut config = self.0.clone();
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         let name = ServerName::try_from(name.to_owned()).unwrap();
         TlsConnector::from(Arc::new(config)).connect(name, stream).await

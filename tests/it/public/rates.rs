@@ -90,7 +90,7 @@ async fn a_burst_from_one_network_of_metas_passes_within_the_defaults() {
     assert_eq!(counts, [500; 16], "8,000 at once are less than two seconds' worth");
     // What was quiet is forgotten.
     let began = std::time::Instant::now();
-    while gate.rooms.rates.networks() > 0 {
+    while gate.rooms.edge.rates().networks() > 0 {
         assert!(began.elapsed().as_secs() < 20);
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }

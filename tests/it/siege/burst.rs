@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use crate::kit::gateway::{HOST, META, request};
 use crate::kit::h2_raw::{self, RawH2, WINDOW_UPDATE, frame, get, stream};
 use crate::kit::trust::connect_from;
-use crate::kit::wire::Wire;
+use crate::kit::wire::{Answer, End, Wire};
 
 use super::{Fort, SMALL};
 
@@ -16,11 +16,24 @@ fn address(at: u32) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(127, 0, 9, u8::try_from(at % 250).unwrap() + 1))
 }
 
+/// The next answer, however long hundreds of handshakes take on a machine that has other things to do.
+async fn patiently(wire: &mut Wire) -> Answer {
+    for _ in 0..24 {
+        match wire.try_answer(false).await {
+            Ok(answer) => return answer,
+            Err(broken) if broken.answer.is_none() && broken.how == End::Silent => {}
+            Err(broken) => panic!("no whole answer came: {broken:?}"),
+        }
+    }
+    panic!("no answer came");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_burst_of_metas_fetchers_from_one_network_is_not_throttled_by_the_defaults() {
     const CONNECTIONS: u32 = 500;
     const REQUESTS: usize = 5;
-    let fort = Fort::tls("").await;
+    // What depends on how fast the machine is, and not on how many come.
+    let fort = Fort::tls("[limits]\nhandshake_timeout = \"2m\"\nidle_timeout = \"2m\"").await;
     let (trust, public) = (fort.trust.clone().unwrap(), fort.gate.addresses.public);
     let ask = request("GET", &fort.small.path, &[]);
     let connections = (0..CONNECTIONS).map(|at| {
@@ -30,7 +43,7 @@ async fn a_burst_of_metas_fetchers_from_one_network_is_not_throttled_by_the_defa
             let mut wire = Wire::over(trust.connect(stream, HOST, &["http/1.1"]).await.unwrap());
             for _ in 0..REQUESTS {
                 wire.send(&ask).await;
-                let answer = wire.answer().await;
+                let answer = patiently(&mut wire).await;
                 assert_eq!((answer.status, answer.body.as_slice()), (200, SMALL));
             }
             wire
@@ -50,7 +63,8 @@ async fn a_burst_of_metas_fetchers_from_one_network_is_not_throttled_by_the_defa
 async fn a_burst_over_http_2_is_not_throttled_by_the_defaults() {
     const CONNECTIONS: u32 = 20;
     const REQUESTS: u32 = 90;
-    let fort = Fort::tls("").await;
+    // What depends on how fast the machine is, and not on how many come.
+    let fort = Fort::tls("[limits]\nhandshake_timeout = \"2m\"\nidle_timeout = \"2m\"").await;
     let (trust, public) = (fort.trust.clone().unwrap(), fort.gate.addresses.public);
     let block = h2_raw::request("GET", HOST, &fort.small.path, META, &[]);
     let connections = (0..CONNECTIONS).map(|at| {

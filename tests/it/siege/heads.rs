@@ -149,6 +149,16 @@ async fn a_connection_that_asks_for_nothing_is_closed_and_one_that_asks_is_not()
             let ended = fort.h2(&[]).await.ended().await;
             assert!([None, Some(0)].contains(&ended.goaway), "{ended:?}");
             fort.ended("timed-out", 3).await;
+            // A head that has begun and comes by single bytes asks for nothing either.
+            let mut dripping = fort.h2(&[]).await;
+            for byte in get(1, &fort.block()) {
+                if !dripping.send([byte]).await {
+                    break;
+                }
+                sleep(Duration::from_millis(50)).await;
+            }
+            dripping.ended().await;
+            fort.ended("timed-out", 4).await;
         }
         let mut busy = fort.wire(HERE).await;
         for _ in 0..8 {

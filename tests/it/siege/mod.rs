@@ -14,6 +14,7 @@ mod slow_tools;
 mod stalls;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -144,10 +145,14 @@ impl Fort {
         }
     }
 
-    /// Waits until connections of the public listener ended like that so often.
+    /// Waits until connections of the public listener ended like that exactly so often.
     async fn ended(&self, ending: &str, times: u64) {
-        self.counts(&format!("hallpass_connection_endings_total{{listener=\"public\",ending=\"{ending}\"}}"), times)
-            .await;
+        self.until(&endings(ending), &(times..=times)).await;
+    }
+
+    /// Waits until they ended like that at least so often.
+    async fn ended_often(&self, ending: &str, times: u64) {
+        self.until(&endings(ending), &(times..=u64::MAX)).await;
     }
 
     /// Waits until connections were refused for this reason so often.
@@ -158,16 +163,20 @@ impl Fort {
 
     /// Waits until this is counted exactly so often.
     async fn counts(&self, series: &str, times: u64) {
+        self.until(series, &(times..=times)).await;
+    }
+
+    async fn until(&self, series: &str, wanted: &RangeInclusive<u64>) {
         let begun = Instant::now();
         loop {
             let counted = self.gate.counted(series).await;
-            if counted == times {
+            if wanted.contains(&counted) {
                 return;
             }
             if begun.elapsed() > PATIENCE {
                 let page = self.gate.metrics().await;
                 let lines = page.lines().filter(|line| line.starts_with("hallpass_connection"));
-                panic!("{series} is {counted} and not {times}:\n{}", lines.collect::<Vec<_>>().join("\n"));
+                panic!("{series} is {counted} and not {wanted:?}:\n{}", lines.collect::<Vec<_>>().join("\n"));
             }
             sleep(Duration::from_millis(20)).await;
         }
@@ -177,6 +186,10 @@ impl Fort {
     async fn is_left_alone(&self) {
         self.counts("hallpass_connections{listener=\"public\"}", 0).await;
     }
+}
+
+fn endings(ending: &str) -> String {
+    format!("hallpass_connection_endings_total{{listener=\"public\",ending=\"{ending}\"}}")
 }
 
 /// A place whose public listener speaks TLS with a certificate for [`HOST`], and who trusts it.

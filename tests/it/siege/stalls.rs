@@ -51,15 +51,16 @@ async fn what_a_stalled_reader_did_not_take_is_given_up_with_its_connection() {
 
 #[tokio::test]
 async fn a_reader_that_takes_its_time_is_served() {
-    let fort = Fort::plain(LIMITS).await;
+    // The socket tells of what it took only when a third of its buffer is free, so whoever is slower than that looks stalled.
+    let fort = Fort::plain("[limits]\nwrite_stall = \"3s\"").await;
     let mut wire = stalled(&fort, 256 * 1024).await;
     let answer = wire.head().await.unwrap();
     let mut left = answer.length().unwrap();
     let mut hasher = blake3::Hasher::new();
-    for _ in 0..10 {
+    for _ in 0..12 {
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         let part =
-            wire.body(left.min(300_000)).await.unwrap_or_else(|(part, how)| panic!("{how:?} after {}", part.len()));
+            wire.body(left.min(600_000)).await.unwrap_or_else(|(part, how)| panic!("{how:?} after {}", part.len()));
         left -= part.len();
         hasher.update(&part);
     }

@@ -1,6 +1,7 @@
 //! `hallpass check` names each fault of certificates before the first start, and changes nothing.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -86,6 +87,39 @@ fn each_fault_of_a_certificate_is_named_with_its_fix() {
         }
     }
     assert!(!dir.join("hallpass.db").exists(), "the check made a catalog");
+}
+
+#[test]
+fn a_start_goes_on_with_what_clients_will_refuse_and_says_so() {
+    let (home, pki) = (tempfile::tempdir().unwrap(), Pki::new());
+    let dir = home.path();
+    pki.write_root(dir);
+    pki.leaf(&["other.example"]).days(-90, -2).issue().write(dir, "a");
+    pki.leaf(&["soon.example"]).days(-60, 10).issue().write(dir, "b");
+    let files = ["a", "b"].map(|name| format!("{{ chain = '{name}.pem', key = '{name}.key' }}")).join(", ");
+    let (code, _) = check(dir, &format!("[tls]\ncertificates = [{files}]\nroots = 'root.pem'"));
+    assert_eq!(code, Some(1));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
+    command.args(["serve", "--config", "hallpass.toml"]).current_dir(dir).env_clear();
+    let mut serving = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    for line in BufReader::new(serving.stderr.take().unwrap()).lines() {
+        said.push_str(&line.unwrap());
+        said.push('\n');
+        if said.contains(" serving") {
+            break;
+        }
+    }
+    serving.kill().unwrap();
+    serving.wait().unwrap();
+    for part in [
+        " serving",
+        "clients will refuse this certificate: CN=other.example expired at",
+        "the certificate expires in 9 days",
+        "no certificate names media.example.com, the host of public_origin",
+    ] {
+        assert!(said.contains(part), "{part} is missing in\n{said}");
+    }
 }
 
 #[test]
