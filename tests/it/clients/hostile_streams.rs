@@ -1,9 +1,9 @@
 //! HTTP/2 requests that are malformed, or could be read in two ways once somebody writes them as HTTP/1.1: each is refused, and the
 //! other streams of its connection go on.
 
-use super::streams::{Connection, Stream};
+use super::streams::{Connection, Stream, changed, sound};
 use crate::kit::content;
-use crate::kit::gateway::{HOST, META};
+use crate::kit::gateway::HOST;
 use crate::kit::secure::Secure;
 
 /// What must become of a stream.
@@ -162,26 +162,6 @@ async fn a_body_on_a_get_over_http2_is_refused_and_its_length_must_be_true() {
     }
     let asked = secure.gate.access_log();
     assert!(asked.iter().all(|line| line["http"] == "HTTP/2"), "{asked:?}");
-}
-
-/// A request that anybody may send.
-fn sound(path: &str) -> Vec<(&str, &str)> {
-    vec![(":method", "GET"), (":scheme", "https"), (":authority", HOST), (":path", path), ("user-agent", META)]
-}
-
-/// The same with these changes: `-` takes a field away, `+` before a name adds a second one beside the first, `~` adds one at the end.
-fn changed<'a>(path: &'a str, changes: &[(&'static str, &'static str)]) -> Vec<(&'a str, &'a str)> {
-    let mut fields = sound(path);
-    for (name, value) in changes {
-        let place = fields.iter().position(|(known, _)| known == name);
-        match (place, *value) {
-            (Some(place), "-") => drop(fields.remove(place)),
-            (Some(place), value) if name.starts_with(':') => fields[place].1 = value,
-            _ if name.starts_with('+') => fields.insert(4.min(fields.len()), (&name[1..], value)),
-            _ => fields.push((name.trim_start_matches('~'), value)),
-        }
-    }
-    fields
 }
 
 fn is(seen: &Stream, fate: Fate) -> bool {

@@ -5,4 +5,4 @@ mod curl;
 mod hostile_streams;
 mod player;
 mod scanners;
-mod streams;
+pub mod streams;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::kit::gateway::HOST;
+use crate::kit::gateway::{HOST, META};
 use crate::kit::h2_raw::{self as raw, RawH2};
 use crate::kit::secure::Secure;
 use crate::kit::tls_client::TlsClient;
@@ -101,6 +101,26 @@ impl Connection {
             _ => {}
         }
     }
+}
+
+/// A request that anybody may send.
+pub fn sound(path: &str) -> Vec<(&str, &str)> {
+    vec![(":method", "GET"), (":scheme", "https"), (":authority", HOST), (":path", path), ("user-agent", META)]
+}
+
+/// The same with these changes: `-` takes a field away, `+` before a name adds a second one beside the first, `~` adds one at the end.
+pub fn changed<'a>(path: &'a str, changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let mut fields = sound(path);
+    for (name, value) in changes {
+        let place = fields.iter().position(|(known, _)| known == name);
+        match (place, *value) {
+            (Some(place), "-") => drop(fields.remove(place)),
+            (Some(place), value) if name.starts_with(':') => fields[place].1 = value,
+            _ if name.starts_with('+') => fields.insert(4.min(fields.len()), (&name[1..], value)),
+            _ => fields.push((name.trim_start_matches('~'), value)),
+        }
+    }
+    fields
 }
 
 /// `SETTINGS_HEADER_TABLE_SIZE`.

@@ -10,6 +10,9 @@ use tokio::time::timeout;
 
 use super::wire::Duplex;
 
+/// What a client begins with (RFC 9113 section 3.4).
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
 pub const PRIORITY: u8 = 2;
@@ -65,7 +68,7 @@ impl RawH2 {
         let mut raw = Self::bare(stream);
         let payload: Vec<u8> =
             settings.iter().flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat()).collect();
-        raw.send([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(SETTINGS, 0, 0, &payload)].concat()).await;
+        raw.send([PREFACE, &frame(SETTINGS, 0, 0, &payload)].concat()).await;
         raw
     }
 
@@ -259,7 +262,7 @@ fn huffman_digits(bytes: &[u8]) -> String {
 }
 
 /// Takes the first whole frame out of what came.
-fn cut_off(ahead: &mut Vec<u8>) -> Option<Frame> {
+pub fn cut_off(ahead: &mut Vec<u8>) -> Option<Frame> {
     let head: [u8; 9] = ahead.get(..9)?.try_into().unwrap();
     let length = usize::try_from(u32::from_be_bytes([0, head[0], head[1], head[2]])).unwrap();
     if ahead.len() < 9 + length {

@@ -10,8 +10,9 @@ use crate::kit::gateway::{HOST, META, request};
 /// One request of the corpus.
 pub struct Hostile {
     pub name: String,
-    pub bytes: String,
-    pub direct: Direct,
+    pub bytes: Vec<u8>,
+    /// What Hallpass answers to it; `None` for what only a proxy is sent.
+    pub direct: Option<Direct>,
 }
 
 /// What Hallpass answers.
@@ -49,7 +50,12 @@ pub fn corpus(targets: &Targets) -> Vec<Hostile> {
         })
     });
     let all = single.chain(lengths).chain(encodings);
-    all.map(|(name, template, direct)| Hostile { name, bytes: render(&template, targets), direct }).collect()
+    all.map(|(name, template, direct)| Hostile {
+        name,
+        bytes: render(&template, targets).into_bytes(),
+        direct: Some(direct),
+    })
+    .collect()
 }
 
 fn render(template: &str, targets: &Targets) -> String {

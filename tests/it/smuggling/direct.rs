@@ -16,9 +16,10 @@ async fn every_hostile_framing_is_read_in_one_way() {
     let corpus = corpus(&Targets { outer: outer.path, inner: inner.path });
     let mut wrong = Vec::new();
     for hostile in &corpus {
-        let seen = send(&gate, &hostile.bytes, &hostile.direct).await;
-        if seen != Ok(hostile.direct) {
-            wrong.push(format!("{}: {seen:?}, not {:?}", hostile.name, hostile.direct));
+        let expected = hostile.direct.unwrap();
+        let seen = send(&gate, &hostile.bytes, &expected).await;
+        if seen != Ok(expected) {
+            wrong.push(format!("{}: {seen:?}, not {expected:?}", hostile.name));
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), corpus.len(), wrong.join("\n"));
@@ -26,7 +27,7 @@ async fn every_hostile_framing_is_read_in_one_way() {
 }
 
 /// Sends one request, and tells what came of it in the words of what was expected; what is no such thing is told as text.
-async fn send(gate: &Gateway, bytes: &str, expected: &Direct) -> Result<Direct, String> {
+async fn send(gate: &Gateway, bytes: &[u8], expected: &Direct) -> Result<Direct, String> {
     let before = requests_read(gate).await;
     let mut client = Client::connect(Ipv4Addr::LOCALHOST, gate.addresses.public).await;
     client.send(bytes).await;

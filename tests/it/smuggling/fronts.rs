@@ -59,18 +59,8 @@ impl Front {
             let file = dir.path().join("front.vcl");
             std::fs::write(&file, VARNISH.fill(backend, port)).unwrap();
             let mut command = Command::new(&program);
-            command.args([
-                "-F",
-                "-j",
-                "none",
-                "-s",
-                "malloc,16m",
-                "-l",
-                "2m",
-                "-a",
-                &format!("127.0.0.1:{port}"),
-                "-n",
-            ]);
+            command.args(["-F", "-j", "none", "-s", "malloc,16m", "-l", "2m", "-p", "feature=+http2"]);
+            command.args(["-a", &format!("127.0.0.1:{port}"), "-n"]);
             command.arg(dir.path().join("work")).arg("-f").arg(file);
             command
         })

@@ -4,6 +4,7 @@
 //! stands behind it counts those that it answers. The two disagree when a request turns up behind the proxy that the proxy did not
 //! write, when one is glued to another client's, or when there are more of them than the proxy answers.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -12,9 +13,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use super::corpus::Hostile;
+use super::corpus::{Hostile, Targets};
 use super::fronts::Front;
 use crate::kit::gateway::{Gateway, Place, request};
+use crate::kit::h2_raw;
 
 /// A client that believes nothing of what comes.
 pub struct Client {
@@ -60,6 +62,27 @@ pub fn statuses(bytes: &[u8]) -> Vec<u16> {
     let after = text.split("HTTP/1.").skip(1);
     let codes = after.filter_map(|line| line.get(2..5)?.parse().ok());
     codes.filter(|status| *status >= 200).collect()
+}
+
+/// How many answers there are, of whatever version.
+fn answers(came: &[u8]) -> usize {
+    if came.get(3) == Some(&h2_raw::SETTINGS) {
+        // Whoever resets a stream may have passed it on first.
+        let decided = frames(came).filter(|frame| [h2_raw::HEADERS, h2_raw::RST_STREAM].contains(&frame.kind));
+        return decided.map(|frame| frame.stream).collect::<BTreeSet<_>>().len();
+    }
+    // A version without a status line is answered without one.
+    statuses(came).len() + usize::from(!came.is_empty() && !came.starts_with(b"HTTP/"))
+}
+
+/// Whether an HTTP/2 request is answered or refused.
+fn is_decided(came: &[u8]) -> bool {
+    frames(came).any(|frame| [h2_raw::HEADERS, h2_raw::RST_STREAM, h2_raw::GOAWAY].contains(&frame.kind))
+}
+
+fn frames(came: &[u8]) -> impl Iterator<Item = h2_raw::Frame> {
+    let mut rest = came.to_vec();
+    std::iter::from_fn(move || h2_raw::cut_off(&mut rest))
 }
 
 /// A request that was read behind a proxy.
@@ -127,6 +150,10 @@ pub struct Links {
 }
 
 impl Links {
+    pub fn targets(&self) -> Targets {
+        Targets { outer: self.outer.clone(), inner: self.inner.clone() }
+    }
+
     /// Mints the links of the corpus.
     pub async fn of(gate: &Gateway) -> Self {
         let outer = gate.link("outer.txt", OUTER.as_bytes()).await;
@@ -147,6 +174,9 @@ pub async fn disagreements(front: &Front, backend: &impl Backend, links: &Links,
         let read = backend.read().await;
         let mut attacker = Client::connect(ATTACKER, front.address()).await;
         attacker.send(&hostile.bytes).await;
+        if hostile.bytes.starts_with(h2_raw::PREFACE) {
+            attacker.take(SLOW, is_decided).await;
+        }
         attacker.take(QUIET, |_| false).await;
         let mut wrong = Vec::new();
         for _ in 0..2 {
@@ -199,9 +229,7 @@ fn is_whole(came: &[u8]) -> bool {
 /// More requests than answers, if it stays so: the proxy may still be at it.
 async fn more_than_answered(attacker: &mut Client, backend: &impl Backend, before: usize) -> Option<String> {
     for _ in 0..20 {
-        // A version without a status line is answered without one.
-        let bare = usize::from(!attacker.came.is_empty() && !attacker.came.starts_with(b"HTTP/"));
-        let (answers, read) = (attacker.statuses().len() + bare, backend.read().await.saturating_sub(before));
+        let (answers, read) = (answers(&attacker.came), backend.read().await.saturating_sub(before));
         if read <= answers + VICTIMS {
             return None;
         }
@@ -231,10 +259,12 @@ pub const OUTER: &str = "the outer one, for whoever asks for it";
 pub const INNER: &str = "the hidden one";
 pub const OWN: &str = "the victim's own";
 
-const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+pub const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const VICTIM: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 /// The requests of the victim after each of the corpus.
 const VICTIMS: usize = 2;
 /// After which time without an answer the next request is sent.
 const QUIET: Duration = Duration::from_millis(40);
+/// How long a proxy may take to begin with HTTP/2, for which some start a thread.
+const SLOW: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -4,5 +4,6 @@
 mod behind;
 mod corpus;
 mod direct;
+mod downgraded;
 mod fronts;
 mod measure;
