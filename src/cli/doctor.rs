@@ -91,6 +91,9 @@ fn write_report(out: &mut dyn Write, report: &Report) -> Result<(), Failure> {
     let conclusion = match report.verdict {
         Verdict::Ok | Verdict::Unknown => "Meta's fetch would succeed.",
         Verdict::Warning => "Meta's fetch would succeed; the warnings above may bite.",
+        Verdict::Failure if report.findings.iter().all(|finding| finding.verdict != Verdict::Failure) => {
+            "Nothing could be fetched from here, so nobody can say whether Meta's fetch would succeed."
+        }
         Verdict::Failure => "Meta's fetch would fail.",
     };
     writeln!(out, "\n{}{asked}\n{conclusion}", report.url)?;

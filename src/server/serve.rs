@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -71,6 +72,8 @@ where
     };
     let (arena, listens) = (listener.arena().cloned(), drain.clone());
     let terms = Arc::new(Terms { listener: listener.name(), opening, limits, arena, metrics, drain });
+    let talk =
+        |(socket, peer, place)| Connection::begin(Arc::clone(&terms), place).run(socket, peer, Arc::clone(&make));
     let mut open = JoinSet::new();
     let mut begun = pin!(listens.schedule());
     let schedule = loop {
@@ -80,10 +83,18 @@ where
             Some(_) = open.join_next() => continue,
             next = next_connection(&listener, &places, &terms.metrics) => next,
         };
-        let Some((socket, peer, place)) = next else { continue };
-        let connection = Connection::begin(Arc::clone(&terms), place);
-        open.spawn(connection.run(socket, peer, Arc::clone(&make)));
+        if let Some(next) = next {
+            open.spawn(talk(next));
+        }
     };
+    // Who waits in the queue takes itself for connected; closing the socket would reset it.
+    for _ in 0..LONGEST_QUEUE {
+        match next_connection(&listener, &places, &terms.metrics).now_or_never() {
+            Some(Some(next)) => _ = open.spawn(talk(next)),
+            Some(None) => {}
+            None => break,
+        }
+    }
     drop(listener);
     last_connections(open, schedule).await
 }
@@ -134,6 +145,8 @@ async fn last_connections(mut open: JoinSet<Ending>, schedule: Schedule) -> Drai
 /// An error of a service or a body, as hyper takes it.
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// Linux's longest queue of connections that wait to be accepted, unless somebody has made it longer (`net.core.somaxconn`).
+const LONGEST_QUEUE: usize = 4096;
 const SLACK: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

@@ -74,7 +74,6 @@ impl Records {
             self.encrypt(&pieces)?;
         }
         if now < offered {
-            self.gathered.reserve(RECORD);
             parts(slices, now, offered).for_each(|part| self.gathered.extend_from_slice(part));
         }
         if self.waiting >= AT_ONCE

@@ -95,6 +95,10 @@ pub(super) fn connect(facts: &Facts) -> Finding {
         None if tried.is_empty() => {
             Finding::unknown(Check::Connect, "not asked, since there is no address that may be asked")
         }
+        None if tried.iter().all(|place| place.attempt == Attempt::NoRoute) => Finding::unknown(
+            Check::Connect,
+            "there are addresses of IPv6 alone, and this machine has no way to IPv6; ask again from one that has",
+        ),
         None => Finding::failure(
             Check::Connect,
             failed.join(", "),
@@ -235,6 +239,7 @@ mod tests {
             (lost(), lost(), Verdict::Failure, Verdict::Unknown),
             (quick(), Attempt::NoRoute, Verdict::Ok, Verdict::Unknown),
             (lost(), Attempt::NoRoute, Verdict::Failure, Verdict::Unknown),
+            (Attempt::NotTried, Attempt::NoRoute, Verdict::Unknown, Verdict::Unknown),
             (Attempt::NotTried, Attempt::NotTried, Verdict::Unknown, Verdict::Unknown),
         ] {
             let change = |facts: &mut Facts| {

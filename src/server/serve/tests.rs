@@ -238,6 +238,26 @@ async fn a_drain_lets_a_slow_body_finish_then_ends() {
 }
 
 #[tokio::test]
+async fn a_drain_answers_whoever_waits_to_be_accepted() {
+    let server = Running::start(limits()).await;
+    // On this one thread the accept loop does not run before the drain has begun.
+    let waiting: Vec<_> = (0..20)
+        .map(|_| {
+            let mut client = std::net::TcpStream::connect(server.addr).unwrap();
+            std::io::Write::write_all(&mut client, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+            client.set_nonblocking(true).unwrap();
+            client
+        })
+        .collect();
+    server.drain.begin(Duration::from_secs(5), Duration::from_secs(30));
+    for client in waiting {
+        let mut client = Client(TcpStream::from_std(client).unwrap());
+        assert!(client.rest().await.ends_with("hello;"));
+    }
+    assert_eq!(server.end.await.unwrap(), DrainReport { ended: 20, cut: 0 });
+}
+
+#[tokio::test]
 async fn a_drain_cuts_what_still_runs_at_its_deadline() {
     let server = Running::start(limits()).await;
     let mut client = server.connect().await;

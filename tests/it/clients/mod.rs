@@ -4,5 +4,5 @@ mod browser;
 mod curl;
 mod hostile_streams;
 mod player;
-mod raw_http2;
 mod scanners;
+mod streams;

@@ -140,7 +140,7 @@ impl Drop for Broken {
     }
 }
 
-/// One free port on 127.0.0.1, and on ::1 where the machine has that: names like `localhost` may lead to either.
+/// One free port on 127.0.0.1, and on `::1` where the machine has that: names like `localhost` may lead to either.
 async fn loopback() -> (u16, Vec<TcpListener>) {
     loop {
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -191,25 +191,29 @@ impl Site {
 
     async fn answer(&self, stream: &mut (impl AsyncRead + AsyncWrite + Unpin), head: &str) -> Option<()> {
         let reply = self.reply(head);
-        let mut text = format!("HTTP/1.1 {}\r\n", reply.status);
-        reply.fields.iter().for_each(|(name, value)| text += &format!("{name}: {value}\r\n"));
-        let (length, is_head) = (reply.body.len(), head.starts_with("HEAD "));
-        match self.fault {
+        let fields: String = reply.fields.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect();
+        let (status, length, is_head) = (reply.status, reply.body.len(), head.starts_with("HEAD "));
+        let framing = match self.fault {
             Fault::SilentInHead => return silence(stream).await,
-            Fault::EndlessHead => loop {
-                self.send(stream, format!("{text}X-Filler: {}\r\n", "x".repeat(4000)).as_bytes()).await?;
-                text.clear();
-            },
-            Fault::Vast(length) => text += &format!("Content-Length: {length}\r\n\r\n"),
-            Fault::Chunked | Fault::EndlessChunks => text += "Transfer-Encoding: chunked\r\n\r\n",
-            _ if reply.status.starts_with("304") => text += "\r\n",
-            _ => text += &format!("Content-Length: {length}\r\n\r\n"),
-        }
+            Fault::EndlessHead => return self.endless_head(stream, status, &fields).await,
+            Fault::Vast(length) => format!("Content-Length: {length}\r\n"),
+            Fault::Chunked | Fault::EndlessChunks => "Transfer-Encoding: chunked\r\n".to_owned(),
+            _ if status.starts_with("304") => String::new(),
+            _ => format!("Content-Length: {length}\r\n"),
+        };
+        let text = format!("HTTP/1.1 {status}\r\n{fields}{framing}\r\n");
         stream.write_all(text.as_bytes()).await.ok()?;
         if is_head || length == 0 {
             return Some(());
         }
         self.body(stream, reply.body).await
+    }
+
+    async fn endless_head(&self, stream: &mut (impl AsyncWrite + Unpin), status: &str, fields: &str) -> Option<()> {
+        stream.write_all(format!("HTTP/1.1 {status}\r\n{fields}").as_bytes()).await.ok()?;
+        loop {
+            self.send(stream, format!("X-Filler: {}\r\n", "x".repeat(4000)).as_bytes()).await?;
+        }
     }
 
     async fn body(&self, stream: &mut (impl AsyncRead + AsyncWrite + Unpin), body: Vec<u8>) -> Option<()> {

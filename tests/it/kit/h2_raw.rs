@@ -86,10 +86,9 @@ impl RawH2 {
             if let Some(frame) = cut_off(&mut self.ahead) {
                 return Some(frame);
             }
-            match timeout(PATIENCE, self.reader.read_buf(&mut self.ahead)).await {
-                Ok(Ok(0) | Err(_)) => return None,
-                Ok(Ok(_)) => {}
-                Err(_) => panic!("the connection is silent and stays open"),
+            let came = timeout(PATIENCE, self.reader.read_buf(&mut self.ahead)).await;
+            if matches!(came.expect("the connection is silent and stays open"), Ok(0) | Err(_)) {
+                return None;
             }
         }
     }
@@ -154,10 +153,9 @@ impl RawH2 {
     /// The same without reading anything: gives how many were taken before the other end closed, which must be fewer than `most`.
     pub async fn flood_deaf(mut self, most: u32, attack: impl Fn(u32) -> Vec<u8>) -> u32 {
         for at in 0..most {
-            match timeout(PATIENCE, self.writer.write_all(&attack(at))).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return at,
-                Err(_) => panic!("after {at} the other end takes nothing more, and stays open"),
+            let taken = timeout(PATIENCE, self.writer.write_all(&attack(at))).await;
+            if taken.expect("the other end takes nothing more, and stays open").is_err() {
+                return at;
             }
         }
         panic!("{most} of them are borne");
@@ -178,7 +176,7 @@ impl Frame {
         }
     }
 
-    /// The error code of a GOAWAY or RST_STREAM.
+    /// The error code of a GOAWAY or `RST_STREAM`.
     pub fn code(&self) -> Option<u32> {
         let at = match self.kind {
             GOAWAY => 4,
@@ -245,13 +243,12 @@ fn integer(value: usize) -> Vec<u8> {
 
 /// Digits in Huffman's code (RFC 7541 appendix B): 0, 1 and 2 have five bits, 3 to 9 have six.
 fn huffman_digits(bytes: &[u8]) -> String {
-    let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
-    let (mut rest, mut digits) = (bits.as_str(), String::new());
+    let bits: Vec<u8> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1)).collect();
+    let number = |bits: &[u8]| bits.iter().fold(0, |number, bit| number << 1 | bit);
+    let (mut rest, mut digits) = (bits.as_slice(), String::new());
     while digits.len() < 3 && rest.len() >= 5 {
-        let five = u8::from_str_radix(&rest[..5], 2).unwrap();
-        let six = rest.get(..6).map(|bits| u8::from_str_radix(bits, 2).unwrap());
-        let (digit, length) = match (five, six) {
-            (0..=2, _) => (five, 5),
+        let (digit, length) = match (number(&rest[..5]), rest.get(..6).map(number)) {
+            (five @ 0..=2, _) => (five, 5),
             (_, Some(six @ 0x19..=0x1f)) => (six - 0x19 + 3, 6),
             _ => break,
         };

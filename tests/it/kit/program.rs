@@ -8,6 +8,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// Where `name` lies. The system's own programs lie in directories that not everybody's `PATH` names.
 pub fn find(name: &str, package: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -67,8 +69,7 @@ impl Server {
 impl Drop for Server {
     /// Asks it to end, since some have processes of their own to end; and ends it if it does not.
     fn drop(&mut self) {
-        let id = self.process.id().to_string();
-        let _ = Command::new("kill").args(["-TERM", &id]).status();
+        let _ = kill_process(Pid::from_child(&self.process), Signal::TERM);
         for _ in 0..500 {
             if self.process.try_wait().is_ok_and(|ended| ended.is_some()) {
                 return;

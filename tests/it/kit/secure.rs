@@ -35,7 +35,7 @@ impl Secure {
         let leaf = identity.chain[0].to_vec();
         identity.write(place.dir.path(), "media");
         pki.leaf(&[HOST]).rsa().issue().write(place.dir.path(), "media-rsa");
-        place.settings = TLS.to_owned();
+        place.settings.push_str(TLS);
         let gate = Box::pin(place.start()).await;
         Self { address: gate.addresses.public, gate, root, pki, leaf }
     }

@@ -153,7 +153,7 @@ async fn a_flood_of_empty_heads_ends_its_connection() {
 #[tokio::test]
 async fn frames_that_no_peer_may_send_end_their_connection_at_once() {
     for (what, bytes) in [
-        ("a frame longer than was agreed", frame(DATA, 0, 1, &[0; 20_000])),
+        ("a frame longer than was agreed", frame(DATA, 0, 1, &vec![0; 20_000])),
         ("a push", frame(h2_raw::PUSH_PROMISE, END_HEADERS, 1, &[0, 0, 0, 2])),
         ("a continuation of nothing", frame(CONTINUATION, END_HEADERS, 1, &[])),
         ("data on no stream", frame(DATA, 0, 0, b"x")),
