@@ -312,7 +312,6 @@ mod tests {
         metrics.mint("minted");
         metrics.reload("kept-old");
         metrics.acme_event("issued");
-        metrics.certificate_days([(["public", "a.example", "ecdsa"].map(str::to_owned), -1)]);
         metrics.body_bytes(123_456);
         metrics.verification_failure();
         metrics.fetch_records_dropped(3);
@@ -347,7 +346,6 @@ mod tests {
             "hallpass_mints_total{outcome=\"minted\"} 1",
             "hallpass_reloads_total{result=\"kept-old\"} 1",
             "hallpass_acme_events_total{event=\"issued\"} 1",
-            "hallpass_certificate_days{listener=\"public\",name=\"a.example\",key=\"ecdsa\"} -1",
             "hallpass_body_bytes_total 123456",
             "hallpass_verification_failures_total 1",
             "hallpass_fetch_records_dropped_total 3",

@@ -278,6 +278,15 @@ fn each_fault_says_what_to_do() {
             "fetchers.x.mode = 'observe'",
             "fetchers.x.agents: the profile names neither agents nor networks: add one of them, or set mode = \"off\"",
         ),
+        ("insecure_public_origin = 1", "insecure_public_origin: is true or false, without quotes"),
+    ] {
+        assert_eq!(lines(&read(&with(more)).unwrap_err()), [expected], "{more}");
+    }
+}
+
+#[test]
+fn each_fault_of_tls_says_what_to_do() {
+    for (more, expected) in [
         (
             "tls = {}",
             "tls: names no certificate; write certificates = [{ chain = \"...\", key = \"...\" }], or [tls.acme]",
@@ -310,7 +319,6 @@ fn each_fault_says_what_to_do() {
             "limits.drain_grace = 5",
             "limits.drain_grace: is a time from 0s to 1h, with its unit and in quotes, such as \"90s\" or \"20m\"",
         ),
-        ("insecure_public_origin = 1", "insecure_public_origin: is true or false, without quotes"),
     ] {
         assert_eq!(lines(&read(&with(more)).unwrap_err()), [expected], "{more}");
     }

@@ -26,7 +26,7 @@ const SETTINGS: &str = "public_origin = 'https://media.example.com'
 
 fn write_keyring(dir: &Path) {
     let keyring = Keyring::generate(Clock::system().now()).unwrap();
-    let opened = fs::OpenOptions::new().write(true).create(true).mode(0o600).open(dir.join("keys.toml"));
+    let opened = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(dir.join("keys.toml"));
     std::io::Write::write_all(&mut opened.unwrap(), keyring.to_toml().expose().as_bytes()).unwrap();
 }
 
