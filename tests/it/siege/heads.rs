@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::kit::gateway::{HOST, META, request};
 use crate::kit::h2_raw::{self, get, stream};
 use crate::kit::wire::Wire;
 
-use super::{Fort, HERE, THERE};
+use super::{Fort, HERE, PATIENCE, THERE};
 
 /// A request whose head has this many bytes.
 fn head_of(path: &str, bytes: usize) -> String {
@@ -101,12 +101,14 @@ async fn heads_of_http_2_have_the_same_limits() {
 
 /// Sends one byte after another, the next after each pause, until the other end closes.
 async fn drip(wire: &mut Wire, text: &str) {
+    let begun = Instant::now();
     for byte in text.bytes() {
         wire.send([byte]).await;
         sleep(Duration::from_millis(100)).await;
         if wire.has_ended().await {
             return;
         }
+        assert!(begun.elapsed() < PATIENCE, "it is still waited for");
     }
     panic!("the whole of {text:?} was taken");
 }
