@@ -158,7 +158,7 @@ impl Gateway {
     /// Leaves everything that comes from now on to a successor, which has the sockets and serves already. Nothing hurries, so idle connections
     /// are left to their clients: each is closed after its next answer, or when its time is over.
     pub async fn give_way(self, patience: Duration) -> Stopped {
-        self.drain.begin(patience, patience);
+        self.drain.begin_handed_over(patience, patience);
         self.ops_drain.begin(OPS_END_MAX, OPS_END_MAX);
         self.end().await
     }

@@ -3,6 +3,7 @@
 //! No other room knows more than its neighbours. [`Rooms::open`] builds them, [`Gateway::start`] puts them on sockets, [`Reloader`]
 //! changes what can change while they run, and [`Life`] is what a serving process does from its first request to its last.
 
+mod descriptors;
 mod gateway;
 mod life;
 mod reload;
@@ -14,6 +15,7 @@ mod ticks;
 mod tls;
 mod upgrade;
 
+pub use descriptors::allow_descriptors;
 pub use gateway::{Addresses, Gateway, Stopped};
 pub use life::{End, Life};
 pub use reload::{ReloadError, Reloader, Watch};

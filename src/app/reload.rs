@@ -77,6 +77,7 @@ impl Reloader {
         // Named above as waiting, so that none of them is half in force.
         loaded.settings.limits = self.started_with.limits;
         let built = Replaceable::build(&loaded, &self.rooms.store_counters).await?;
+        self.rooms.tls.check(&loaded, self.rooms.clock.now())?;
         self.rooms.replace(built);
         self.rooms.tls.replace(&loaded, self.rooms.clock.now());
         Ok(waiting)

@@ -85,6 +85,9 @@ pub enum StartError {
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The new certificates would be refused by clients, and those in force are not.
+    #[error("{0} (a restart would take it nevertheless)")]
+    Certificate(String),
     /// Certificates cannot come by ACME.
     #[error(transparent)]
     Acme(#[from] AcmeError),

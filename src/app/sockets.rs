@@ -110,13 +110,22 @@ pub(super) fn bind(listen: &ListenSettings, inherited: Inherited) -> Result<[Tcp
     let [public, control, ops] = assign(wanted, inherited)?;
     let open = |setting, address, socket: Option<TcpListener>| match socket {
         Some(socket) => Ok(socket),
-        None => TcpListener::bind(address).map_err(|fault| StartError::Listen { setting, address, fault }),
+        None => listen_at(address).map_err(|fault| StartError::Listen { setting, address, fault }),
     };
     Ok([
         open("listen.public", listen.public, public)?,
         open("listen.control", listen.control, control)?,
         open("listen.ops", listen.ops, ops)?,
     ])
+}
+
+/// A socket that listens at `address`, with room for a burst of connections that wait to be accepted: std has room for 128, and whoever
+/// comes past them hears nothing for a second.
+fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = TcpListener::bind(address)?;
+    // Listening again changes nothing but that room, which the kernel bounds by net.core.somaxconn.
+    rustix::net::listen(&socket, QUEUE)?;
+    Ok(socket)
 }
 
 /// Which socket is whose. Those with a name come first, so that none of the others takes their place.
@@ -151,6 +160,8 @@ fn is_at(bound: SocketAddr, wanted: SocketAddr) -> bool {
     bound.ip() == wanted.ip() && (bound.port() == wanted.port() || wanted.port() == 0)
 }
 
+/// How many connections may wait to be accepted; Linux's own limit, unless somebody has changed it.
+const QUEUE: i32 = 4096;
 /// `SD_LISTEN_FDS_START`: standard input, output and error come before.
 const FIRST_DESCRIPTOR: usize = 3;
 
@@ -161,6 +172,16 @@ mod tests {
     use rustix::net::{AddressFamily, SocketType, socket};
 
     use super::*;
+
+    #[test]
+    fn hundreds_of_connections_may_wait_to_be_accepted() {
+        let socket = listen_at("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let patience = std::time::Duration::from_millis(900);
+        let waiting: Vec<_> =
+            (0..500).map(|_| std::net::TcpStream::connect_timeout(&address, patience).unwrap()).collect();
+        assert_eq!(waiting.len(), 500);
+    }
 
     fn free() -> TcpListener {
         TcpListener::bind("127.0.0.1:0").unwrap()

@@ -1,7 +1,8 @@
 //! TLS of a gateway: which listener serves which certificates, and what is said of them at the start and after each reload.
 //!
 //! What makes a certificate unusable stopped the start before this: files that cannot be read, a key that is another's. What clients will
-//! refuse is told as an error, and the gateway serves on: it may have other names, and a restart in the night must not end them all.
+//! refuse is told as an error at the start, and the gateway serves on: it may have other names, and a restart in the night must not end them all. A
+//! reload that would put such a certificate in the place of good ones is refused.
 
 use std::sync::Arc;
 
@@ -49,6 +50,17 @@ impl Tls {
             .then(|| Speaking::new(Resolver::new(Live::new(held.control.clone()), None), Offer::Http1));
         tell(loaded, now);
         Ok(Self { public: public.transpose()?, control: control.transpose()?, acme })
+    }
+
+    /// Refuses certificates that clients would refuse, as long as those in force are good: better the old one for another week than none
+    /// from now on. Where the old ones are no better, the new ones are as good as they come.
+    pub(super) fn check(&self, loaded: &Loaded, now: UnixTime) -> Result<(), StartError> {
+        let Some(public) = self.public.as_ref().filter(|_| loaded.settings.tls.is_some()) else { return Ok(()) };
+        let refused = |certificates: &Certificates| refused_by_clients(loaded, certificates, now);
+        match (refused(&public.resolver.files()), refused(&loaded.tls.public)) {
+            (None, Some(why)) => Err(StartError::Certificate(why)),
+            _ => Ok(()),
+        }
     }
 
     /// Puts the certificates of new settings in force. A listener that began without TLS, or with it, stays so.
@@ -110,6 +122,19 @@ pub(crate) fn origin_is_named(settings: &Settings, public: &Certificates) -> boo
     let host = settings.public_origin.host();
     let by_acme = tls.acme.iter().any(|acme| acme.domains.iter().any(|domain| domain == host));
     by_acme || public.iter().any(|one| one.facts().covers(host))
+}
+
+/// Why clients would refuse these certificates of the public listener, if they would.
+fn refused_by_clients(loaded: &Loaded, certificates: &Certificates, now: UnixTime) -> Option<String> {
+    let reports = certificates.iter().map(|one| examine(one.chain(), &loaded.tls.roots, now)).enumerate();
+    for (at, report) in reports {
+        if let Some(fault) = report.faults.iter().find(|fault| !fault.is_warning()) {
+            return Some(format!("tls.certificates[{at}]: {fault}; {}", fault.fix()));
+        }
+    }
+    let host = loaded.settings.public_origin.host();
+    let names_it = origin_is_named(&loaded.settings, certificates);
+    (!names_it).then(|| format!("tls.certificates: none names {host}, the host of public_origin; add one that does"))
 }
 
 fn tell(loaded: &Loaded, now: UnixTime) {

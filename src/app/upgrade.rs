@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
     recvmsg, send, sendmsg,
@@ -142,7 +143,11 @@ impl Predecessor {
 
     /// Tells it that this process serves, after which it stops accepting.
     pub fn take_over(self) -> io::Result<()> {
-        send(io::stdin(), READY, SendFlags::NOSIGNAL)?;
+        match send(io::stdin(), READY, SendFlags::NOSIGNAL) {
+            // It has ended meanwhile, so there is nobody left to tell.
+            Err(Errno::PIPE | Errno::CONNRESET) => tracing::warn!("the process that this one replaces is gone already"),
+            told => _ = told?,
+        }
         rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
         Ok(())
     }

@@ -11,6 +11,7 @@ use clap::Args;
 use super::Failure;
 use super::shell::spinner;
 use super::table::write_table;
+use crate::app::allow_descriptors;
 use crate::app::open_store;
 use crate::catalog::{Catalog, CatalogLook};
 use crate::config::{Loaded, Settings, StoreSettings, load};
@@ -95,6 +96,7 @@ async fn look(loaded: &Loaded) -> Vec<Finding> {
         clients(settings),
         catalog(settings).await,
     ];
+    findings.extend(allow_descriptors(settings).map(|problem| Finding::new("open files", Verdict::Warning, problem)));
     findings.extend(certificates::look(loaded, Clock::system().now()));
     for (name, store) in &settings.stores {
         findings.push(store_finding(name, store).await);

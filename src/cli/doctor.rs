@@ -6,8 +6,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
 use super::Failure;
 use super::shell::spinner;
@@ -67,13 +65,7 @@ pub(super) async fn run(args: &DoctorArgs, out: &mut dyn Write) -> Result<ExitCo
 fn add_roots(roots: &mut Roots, file: &Path) -> Result<(), Failure> {
     let wrong = |why: String| Failure { text: format!("--roots {}: {why}", file.display()), code: Faults::EXIT_CODE };
     let pem = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
-    let mut count = 0;
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-        roots.add(&certificate).map_err(|error| wrong(error.to_string()))?;
-        count += 1;
-    }
-    if count == 0 { Err(wrong("there is no certificate in it; it must be PEM".to_owned())) } else { Ok(()) }
+    roots.add_pem(&pem).map_err(|error| wrong(error.to_string()))
 }
 
 /// The table: what was asked, and below it what could not be.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Failure;
-use crate::app::{End, Gateway, Inherited, Life, Predecessor, Program, Reloader, Rooms, Watch};
+use crate::app::{End, Gateway, Inherited, Life, Predecessor, Program, Reloader, Rooms, Watch, allow_descriptors};
 use crate::config::{AccessLog, LimitSettings, LogFormat, LogSettings, load};
 use crate::telemetry::{Sink, init_logging, quiet_panics};
 use crate::value::Clock;
@@ -24,6 +24,9 @@ pub(super) async fn run(args: &ServeArgs, inherited: Inherited) -> Result<(), Fa
     let watch = Watch::over(&loaded.files);
     let settings = &loaded.settings;
     start_log(&settings.log)?;
+    if let Some(problem) = allow_descriptors(settings) {
+        tracing::warn!("{problem}");
+    }
     let program = Program::of_this_process().map_err(Failure::because)?;
     let predecessor = Predecessor::of_this_process();
     let inherited = match &predecessor {

@@ -250,7 +250,11 @@ impl Talk<'_> {
     async fn on<C: Speaking>(&self, mut connection: Pin<&mut C>) -> Ending {
         let ending = self.until_drained(connection.as_mut()).await;
         if ending.is_gentle() {
-            poll_fn(|context| Poll::Ready(self.push(context))).await;
+            poll_fn(|context| {
+                self.push(context);
+                Poll::Ready(())
+            })
+            .await;
             self.closing.be_gentle();
         }
         ending
@@ -258,7 +262,7 @@ impl Talk<'_> {
 
     /// Takes the connection through the steps of the drain, if there is one.
     async fn until_drained<C: Speaking>(&self, mut connection: Pin<&mut C>) -> Ending {
-        let Schedule { close_idle, cut } = tokio::select! {
+        let Schedule { close_idle, cut, .. } = tokio::select! {
             biased;
             ending = self.until_late(connection.as_mut()) => return ending,
             schedule = self.drain.schedule() => schedule,
@@ -279,20 +283,23 @@ impl Talk<'_> {
 
     /// Drives the connection until it ends, something takes too long, or the client floods it.
     async fn until_late<C: Speaking>(&self, mut connection: Pin<&mut C>) -> Ending {
-        let late = tokio::select! {
-            biased;
-            result = poll_fn(|context| self.turn(connection.as_mut(), context)) => return self.ended(result),
-            late = self.pulse.late() => late,
-            () = self.flooded() => return Ending::Flooded,
-        };
-        match late {
-            Late::Head => Ending::HeadLate,
-            Late::Stalled => Ending::WriteStalled,
-            Late::Idle => {
-                connection.as_mut().leave();
-                let goodbye = poll_fn(|context| self.turn(connection.as_mut(), context));
-                let _ = timeout(GOODBYE, goodbye).await;
-                Ending::TimedOut
+        loop {
+            let late = tokio::select! {
+                biased;
+                result = poll_fn(|context| self.turn(connection.as_mut(), context)) => return self.ended(result),
+                late = self.pulse.late() => late,
+                () = self.flooded() => return Ending::Flooded,
+            };
+            match late {
+                Late::Head => return Ending::HeadLate,
+                Late::Stalled => return Ending::WriteStalled,
+                Late::Idle => connection.as_mut().leave(),
+            }
+            let goodbye = poll_fn(|context| self.turn(connection.as_mut(), context));
+            let is_over = timeout(GOODBYE, goodbye).await.is_ok();
+            // A request that was on its way when we left is answered yet.
+            if is_over || !self.pulse.has_streams() {
+                return Ending::TimedOut;
             }
         }
     }
@@ -311,8 +318,13 @@ impl Talk<'_> {
 
     /// Sends what waits, as far as it goes. Where it does not, the connection is woken and hears of it at its next write.
     fn push(&self, context: &mut Context<'_>) {
-        if let Some(tls) = self.tls {
-            let _ = tls.push(context);
+        let Some(tls) = self.tls else { return };
+        let (sent, pushed) = tls.push(context);
+        if sent > 0 || pushed.is_ready() {
+            self.pulse.wrote(Some(sent));
+        }
+        if pushed.is_pending() {
+            self.pulse.wrote(None);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The orderly end of all listeners: one word, heard by every loop and connection.
 //!
-//! It goes in three steps. At once: nothing more is accepted, and every answer says `Connection: close`. After the grace: idle connections are
+//! It goes in three steps. At once: nothing more is accepted but what waits in the queue already, and every answer says `Connection: close`. After the grace: idle connections are
 //! closed (sooner would cut off requests already on their way). At the deadline: what still runs is cut.
 
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub struct DrainReport {
 /// When the steps of a drain happen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Schedule {
+    /// Until then, who waits to be accepted still is.
+    pub(super) empty_queue: Instant,
     /// Idle connections are closed.
     pub(super) close_idle: Instant,
     /// Everything is cut.
@@ -39,8 +41,17 @@ impl Drain {
 
     /// Begins the end: idle connections are closed after `grace`, everything is cut after `limit`. Only the first call counts.
     pub fn begin(&self, grace: Duration, limit: Duration) {
+        self.begin_with(grace, limit, QUEUE_MAX.min(limit));
+    }
+
+    /// The same, where somebody else accepts what comes to the socket from now on.
+    pub fn begin_handed_over(&self, grace: Duration, limit: Duration) {
+        self.begin_with(grace, limit, Duration::ZERO);
+    }
+
+    fn begin_with(&self, grace: Duration, limit: Duration, queue: Duration) {
         let (now, limit) = (Instant::now(), limit.min(FOREVER));
-        let schedule = Schedule { close_idle: now + grace.min(limit), cut: now + limit };
+        let schedule = Schedule { empty_queue: now + queue, close_idle: now + grace.min(limit), cut: now + limit };
         self.0.send_if_modified(|begun| {
             let first = begun.is_none();
             begun.get_or_insert(schedule);
@@ -75,6 +86,8 @@ impl Default for Drain {
     }
 }
 
+/// How long connections that wait to be accepted are taken at most: newcomers must not keep the end from coming.
+const QUEUE_MAX: Duration = Duration::from_millis(100);
 /// A longer limit would not fit every clock.
 const FOREVER: Duration = Duration::from_hours(24 * 365);
 

@@ -42,9 +42,9 @@ impl FloodGuard {
         }))
     }
 
-    /// A request came.
-    pub(super) fn request(&self) {
-        self.earn(CREDIT_PER_REQUEST);
+    /// A request came, whose head has so many bytes.
+    pub(super) fn request(&self, head: usize) {
+        self.earn(CREDIT_PER_REQUEST.saturating_add(i64::try_from(head).unwrap_or(MOST_CREDIT)));
     }
 
     /// The client gave up a request before its answer had ended.
@@ -166,8 +166,8 @@ fn earned_by(written: usize) -> i64 {
 
 /// What a client may send before it has asked for anything, and all that it can save up, in bytes.
 const MOST_CREDIT: i64 = 64 * 1024;
-/// What a request and all that belongs to it may take, in bytes; those of fetchers take a few hundred.
-const CREDIT_PER_REQUEST: i64 = 2 * 1024;
+/// What belongs to a request besides its head, in bytes: windows, priorities, the end of its stream.
+const CREDIT_PER_REQUEST: i64 = 512;
 /// What comes with time, in bytes per millisecond: pings and settings of a lively client are a few dozen bytes in a second.
 const CREDIT_PER_MILLI: i64 = 4;
 
@@ -186,7 +186,7 @@ mod tests {
         assert!(!quiet.spend(1) && quiet.is_flooded());
         let busy = guard();
         for _ in 0..10_000 {
-            busy.request();
+            busy.request(200);
             busy.earn(earned_by(4096));
             assert!(busy.spend(400), "a request with its head and its acknowledgements");
         }

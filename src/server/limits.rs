@@ -11,7 +11,7 @@ pub struct ConnectionLimits {
     pub connections_per_network: u32,
     /// How long PROXY header and TLS handshake may take together.
     pub handshake_timeout: Duration,
-    /// How long a request's head may take from its first byte on.
+    /// HTTP/1.1: how long a request's head may take from its first byte on. Over HTTP/2 it is part of the idle time.
     pub head_timeout: Duration,
     /// How long a connection may be open without a request.
     pub idle_timeout: Duration,
@@ -33,10 +33,10 @@ impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
             max_connections: 10_000,
-            connections_per_network: 2_000,
+            connections_per_network: 5_000,
             handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(15),
             write_stall: Duration::from_secs(60),
             head_bytes: 16 * 1024,
             head_lines: 100,

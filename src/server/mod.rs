@@ -1,8 +1,8 @@
 //! Sockets: the one accept loop that serves every listener, and its orderly end.
 //!
 //! Whatever answers requests (plain functions over hyper in public, axum routers inside) is a service made per connection; what happens to the
-//! connection itself is decided here alone. Every connection has a place before it is accepted, a time limit for its head, and an
-//! ending with a name. A panic ends the connection it happened in and nothing else. This room imports `value`, `telemetry`, `fetcher` (networks of clients) and `arena`.
+//! connection itself is decided here alone: who may have one, how it is opened, what it may take and for how long, and how it ended. A panic
+//! ends what it happened in (a request, a stream, else the connection) and nothing else. This room imports `value`, `telemetry`, `fetcher` (networks of clients) and `arena`.
 
 mod connection;
 mod drain;

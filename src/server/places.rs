@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ipnet::IpNet;
@@ -23,6 +24,8 @@ pub(super) struct Places {
     per_network: u32,
     taken: Arc<Mutex<HashMap<ClientNetwork, u32>>>,
     trusted_proxies: Live<Vec<IpNet>>,
+    /// Whether the next connection waits for a place, which is counted once.
+    full: Arc<AtomicBool>,
 }
 
 /// The right to hold one connection open: a place in all, unless its peer is a proxy of ours.
@@ -43,6 +46,7 @@ impl Places {
             per_network: limits.connections_per_network,
             taken: Arc::default(),
             trusted_proxies,
+            full: Arc::default(),
         }
     }
 
@@ -55,12 +59,15 @@ impl Places {
     /// A place for the next connection, if it needs one: waits for it, unless the next one may be a proxy.
     pub(super) async fn next(&self, metrics: &ListenerMetrics) -> Place {
         if let Ok(place) = Arc::clone(&self.all).try_acquire_owned() {
+            self.full.store(false, Ordering::Relaxed);
             return Some(place);
         }
         if !self.trusted_proxies.get().is_empty() {
             return None;
         }
-        metrics.waited();
+        if !self.full.swap(true, Ordering::Relaxed) {
+            metrics.waited();
+        }
         // Only a closed semaphore gives no place, and nobody closes this one.
         Arc::clone(&self.all).acquire_owned().await.ok()
     }

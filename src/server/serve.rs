@@ -1,7 +1,6 @@
 //! The accept loop: a place, a connection, a task; and at the drain, the wait for all of them.
 //!
-//! The place comes before the accept: at the limit, connections wait in the kernel's queue, where they cost us nothing, instead of being
-//! accepted and refused. The loop ends by the drain alone.
+//! The loop ends by the drain alone. Whoever waited to be accepted when it began takes itself for connected, and is answered yet.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -15,7 +14,7 @@ use hyper::service::Service;
 use ipnet::IpNet;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, Terms};
@@ -89,7 +88,7 @@ where
     // These ended before the drain did anything.
     while open.try_join_next().is_some() {}
     // Who waits in the queue takes itself for connected; closing the socket would reset it.
-    for _ in 0..LONGEST_QUEUE {
+    while Instant::now() < schedule.empty_queue {
         match timeout(QUIET, next_connection(&listener, &places, &terms.metrics)).await {
             Ok(Some(next)) => _ = open.spawn(talk(next)),
             Ok(None) => {}
@@ -145,8 +144,6 @@ async fn last_connections(mut open: JoinSet<Ending>, schedule: Schedule) -> Drai
 /// An error of a service or a body, as hyper takes it.
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Linux's longest queue of connections that wait to be accepted, unless somebody has made it longer (`net.core.somaxconn`).
-const LONGEST_QUEUE: usize = 4096;
 /// When no more connections come for so long, none waited.
 const QUIET: Duration = Duration::from_millis(10);
 const SLACK: Duration = Duration::from_secs(1);

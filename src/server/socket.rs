@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 pub(super) struct Socket {
     stream: TcpStream,
     closing: Closing,
+    written: usize,
 }
 
 /// How a socket will be closed: gently, unless it is told otherwise. Clones speak of one socket.
@@ -41,7 +42,21 @@ impl Socket {
     /// The socket, and the way to say how it is closed.
     pub(super) fn new(stream: TcpStream) -> (Self, Closing) {
         let closing = Closing::default();
-        (Self { stream, closing: closing.clone() }, closing)
+        (Self { stream, closing: closing.clone(), written: 0 }, closing)
+    }
+}
+
+impl Socket {
+    /// How many bytes it has taken so far; a number that may begin anew.
+    pub(super) const fn written(&self) -> usize {
+        self.written
+    }
+
+    fn note(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = &written {
+            self.written = self.written.wrapping_add(*bytes);
+        }
+        written
     }
 }
 
@@ -74,7 +89,8 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.note(written)
     }
 
     fn poll_write_vectored(
@@ -82,7 +98,8 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.note(written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -46,8 +46,8 @@ struct Stream {
 }
 
 impl Stream {
-    fn open(pulse: &Pulse, guard: &FloodGuard) -> Self {
-        guard.request();
+    fn open(pulse: &Pulse, guard: &FloodGuard, head: usize) -> Self {
+        guard.request(head);
         pulse.stream_opened();
         Self { pulse: pulse.clone(), guard: guard.clone(), waits_for_us: true, ended: false }
     }
@@ -84,8 +84,8 @@ where
     S::Error: Into<BoxError>,
     B: Body + Unpin,
 {
-    service_fn(move |request| {
-        let mut stream = Stream::open(&pulse, &guard);
+    service_fn(move |request: Request<Incoming>| {
+        let mut stream = Stream::open(&pulse, &guard, length(&request));
         let answer = service.call(request);
         async move {
             let answer = answer.await.inspect_err(|_| stream.ended = true)?;
@@ -94,6 +94,12 @@ where
             Ok(answer.map(|body| StreamBody { body, stream }))
         }
     })
+}
+
+/// How long a head is, in bytes, unpacked.
+fn length(request: &Request<Incoming>) -> usize {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    request.headers().iter().fold(target, |sum, (name, value)| sum + name.as_str().len() + value.len())
 }
 
 /// An answer's body with its stream, which is over when both are dropped.

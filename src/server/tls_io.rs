@@ -33,9 +33,13 @@ impl TlsIo {
         Self(Arc::new(Mutex::new(Records { tls, gathered: Vec::new(), waiting: 0 })))
     }
 
-    /// Sends what waits, as far as the socket takes it. To be called when the connection's turn is over.
-    pub(super) fn push(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.records().push(context)
+    /// Sends what waits, as far as the socket takes it: how many bytes that were, and whether all is gone. To be called when the connection's
+    /// turn is over.
+    pub(super) fn push(&self, context: &mut Context<'_>) -> (usize, Poll<io::Result<()>>) {
+        let mut records = self.records();
+        let before = records.tls.get_ref().0.written();
+        let pushed = records.push(context);
+        (records.tls.get_ref().0.written().wrapping_sub(before), pushed)
     }
 
     fn records(&self) -> MutexGuard<'_, Records> {
@@ -44,7 +48,7 @@ impl TlsIo {
 }
 
 impl Records {
-    /// Sends everything.
+    /// Sends what waits, as far as the socket takes it.
     fn push(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.gathered.is_empty() {
             let gathered = std::mem::take(&mut self.gathered);

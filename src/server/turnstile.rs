@@ -1,7 +1,8 @@
 //! Handshakes one at a time, others first.
 //!
 //! A step of a handshake takes a hundred times as long as a small answer. When many arrive at once, each answer would wait for all
-//! of them. So only as many as there are cores are in the run queue, each goes to its end before its step, and the rest wait their turn.
+//! of them. So only a few of them are in the run queue, each goes to its end before its step, and the rest wait their turn. A busy queue must not
+//! starve them either: with one at a time, a round of a hundred downloads for each step is a handful of handshakes in a second.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,10 +17,10 @@ use tokio::task::yield_now;
 pub(super) struct Turnstile(Arc<Semaphore>);
 
 impl Turnstile {
-    /// One that lets through as many at once as there are cores.
+    /// One that lets through a few at once for each core.
     pub(super) fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self(Arc::new(Semaphore::new(cores)))
+        Self(Arc::new(Semaphore::new(cores * AT_ONCE)))
     }
 
     /// Does `work`, step by step in turn with all others.
@@ -37,6 +38,9 @@ impl Turnstile {
         }
     }
 }
+
+/// How many go in one round of a core. Together they hold up an answer by about a millisecond.
+const AT_ONCE: usize = 4;
 
 /// Waits until the task is woken, by whatever its last step waits for.
 async fn woken() {

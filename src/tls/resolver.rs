@@ -34,6 +34,11 @@ impl Resolver {
         files.iter().map(|one| one.facts().clone()).chain(acme).collect()
     }
 
+    /// The certificates from files that are in force.
+    pub fn files(&self) -> Arc<Certificates> {
+        self.files.keep()
+    }
+
     /// Puts other certificates from files in force. None is no set of certificates, unless ACME brings some.
     pub fn replace(&self, files: Certificates) {
         if !files.is_empty() || self.acme.is_some() {

@@ -22,6 +22,7 @@ const SETTINGS: &str = "public_origin = 'https://media.example.com'
     log.access = 'off'
     [tls]
     certificates = [{ chain = 'a.pem', key = 'a.key' }]
+    roots = 'root.pem'
 ";
 
 fn write_keyring(dir: &Path) {
@@ -37,6 +38,7 @@ async fn a_reload_swaps_certificates_and_a_bad_one_leaves_the_old_in_force() {
     write_keyring(dir);
     let (old, new) = (pki.leaf(&[HOST]).issue(), pki.leaf(&[HOST]).issue());
     old.write(dir, "a");
+    pki.write_root(dir);
     let settings = dir.join("hallpass.toml");
     fs::write(&settings, SETTINGS).unwrap();
     let loaded = load(&settings).unwrap();
