@@ -4,8 +4,8 @@
 //! answers has nowhere to go.
 
 use crate::kit::h2_raw::{
-    self, ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, RST_STREAM, SETTINGS,
-    WINDOW_UPDATE, block, frame, get, stream,
+    self, ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, INITIAL_WINDOW, PING, PRIORITY,
+    RST_STREAM, SETTINGS, WINDOW_UPDATE, block, frame, get, stream,
 };
 
 use crate::kit::gateway::{HOST, META};
@@ -43,6 +43,32 @@ async fn requests_that_are_given_up_at_once_end_their_connection() {
     let fort = floods(&settings, |at| [get(stream(at), &block), reset(stream(at))].concat()).await;
     let asked = fort.gate.counted("hallpass_requests_total{outcome=\"bad-link\"}").await;
     assert!(asked < 10_000, "{asked} of them were judged");
+}
+
+/// The same by somebody who waits until each answer has begun, so that all the work was done.
+#[tokio::test]
+async fn requests_that_are_given_up_when_their_answer_begins_end_their_connection() {
+    let fort = Fort::tls("[limits]\nresets_per_second = 20").await;
+    let block = h2_raw::request("GET", HOST, &fort.large.path, META, &[]);
+    fort.while_serving(async {
+        let mut raw = fort.h2(&[(INITIAL_WINDOW, 0)]).await;
+        for wave in 0..1000 {
+            let ids = (wave * 10..wave * 10 + 10).map(stream);
+            raw.send(ids.clone().flat_map(|id| get(id, &block)).collect::<Vec<_>>()).await;
+            let mut begun = 0;
+            while begun < 10 {
+                match raw.next().await {
+                    Some(frame) => begun += u32::from(frame.kind == HEADERS),
+                    None => return,
+                }
+            }
+            raw.send(ids.flat_map(reset).collect::<Vec<_>>()).await;
+        }
+        panic!("ten thousand of them are borne");
+    })
+    .await;
+    fort.ended("flooded", 1).await;
+    fort.is_left_alone().await;
 }
 
 #[tokio::test]
