@@ -370,7 +370,8 @@ where
     B: Body,
 {
     service_fn(move |request| {
-        let (answer, manners) = (service.call(request), Arc::clone(&manners));
+        // On the heap while there is one: a connection that waits for a request needs no room for it.
+        let (answer, manners) = (Box::pin(service.call(request)), Arc::clone(&manners));
         async move {
             manners.give_way().await;
             let mut answer = answer.await?;

@@ -86,7 +86,8 @@ where
 {
     service_fn(move |request: Request<Incoming>| {
         let mut stream = Stream::open(&pulse, &guard, length(&request));
-        let answer = service.call(request);
+        // Once on the heap, it is not copied at each step from here into a task.
+        let answer = Box::pin(service.call(request));
         async move {
             let answer = answer.await.inspect_err(|_| stream.ended = true)?;
             stream.waits_for_us(false);
