@@ -35,7 +35,9 @@ struct Accounts {
 impl FloodGuard {
     pub(super) fn new(limits: &ConnectionLimits) -> Self {
         Self(Arc::new(Accounts {
-            credit: AtomicI64::new(MOST_CREDIT),
+            credit: AtomicI64::new(
+                i64::try_from(limits.head_bytes).unwrap_or(MOST_CREDIT).saturating_add(FIRST_CREDIT),
+            ),
             resets_per_second: limits.resets_per_second,
             given_up: Mutex::new((Instant::now(), 0)),
             flooded: CancellationToken::new(),
@@ -91,11 +93,23 @@ pub(super) struct Metered<I> {
     guard: FloodGuard,
     pulse: Pulse,
     earned_until: Instant,
+    /// What was read since others last went first, in bytes.
+    read: usize,
 }
 
 impl<I> Metered<I> {
     pub(super) fn new(io: I, guard: FloodGuard, pulse: Pulse) -> Self {
-        Self { io, guard, pulse, earned_until: Instant::now() }
+        Self { io, guard, pulse, earned_until: Instant::now(), read: 0 }
+    }
+
+    /// Whether others go first now: a few kilobytes can hold hundreds of frames, each of which makes us write.
+    fn gives_way(&mut self, context: &Context<'_>) -> bool {
+        let gives_way = self.read >= READ_IN_A_ROW;
+        if gives_way {
+            self.read = 0;
+            context.waker().wake_by_ref();
+        }
+        gives_way
     }
 
     /// Credit that comes with time.
@@ -115,9 +129,19 @@ impl<I: AsyncRead + Unpin> AsyncRead for Metered<I> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.io).poll_read(context, buffer))?;
-        let bytes = buffer.filled().len().saturating_sub(before);
+        if self.gives_way(context) {
+            return Poll::Pending;
+        }
+        let most = buffer.remaining().min(READ_IN_A_ROW);
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
+        let read = Pin::new(&mut self.io).poll_read(context, &mut part);
+        let bytes = part.filled().len();
+        if read.is_pending() {
+            self.read = 0;
+        }
+        ready!(read)?;
+        buffer.advance(bytes);
+        self.read += bytes;
         self.pulse.read_frames(bytes);
         self.earn_by_time();
         if self.guard.spend(i64::try_from(bytes).unwrap_or(i64::MAX)) {
@@ -164,8 +188,12 @@ fn earned_by(written: usize) -> i64 {
     i64::try_from(written / 8).unwrap_or(MOST_CREDIT)
 }
 
-/// What a client may send before it has asked for anything, and all that it can save up, in bytes.
+/// What a client may send before it has asked for anything, besides a head, in bytes.
+const FIRST_CREDIT: i64 = 4 * 1024;
+/// All that it can save up, in bytes.
 const MOST_CREDIT: i64 = 64 * 1024;
+/// How much is read before others go first, in bytes.
+const READ_IN_A_ROW: usize = 4 * 1024;
 /// What belongs to a request besides its head, in bytes: windows, priorities, the end of its stream.
 const CREDIT_PER_REQUEST: i64 = 512;
 /// What comes with time, in bytes per millisecond: pings and settings of a lively client are a few dozen bytes in a second.
@@ -182,7 +210,7 @@ mod tests {
     #[tokio::test]
     async fn what_asks_for_nothing_is_paid_from_what_was_saved() {
         let quiet = guard();
-        assert!(quiet.spend(MOST_CREDIT) && !quiet.is_flooded());
+        assert!(quiet.spend(16 * 1024 + FIRST_CREDIT) && !quiet.is_flooded());
         assert!(!quiet.spend(1) && quiet.is_flooded());
         let busy = guard();
         for _ in 0..10_000 {
