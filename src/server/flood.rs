@@ -6,7 +6,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub(super) struct FloodGuard(Arc<Accounts>);
 struct Accounts {
     /// In bytes.
     credit: AtomicI64,
+    /// What was read in this turn of the connection, in bytes.
+    read: AtomicUsize,
     resets_per_second: u32,
     /// When the second began, and how many requests were given up in it.
     given_up: Mutex<(Instant, u32)>,
@@ -38,10 +40,16 @@ impl FloodGuard {
             credit: AtomicI64::new(
                 i64::try_from(limits.head_bytes).unwrap_or(MOST_CREDIT).saturating_add(FIRST_CREDIT),
             ),
+            read: AtomicUsize::new(0),
             resets_per_second: limits.resets_per_second,
             given_up: Mutex::new((Instant::now(), 0)),
             flooded: CancellationToken::new(),
         }))
+    }
+
+    /// A turn of the connection begins: what was read in the last one has been taken up, and has earned what it earns.
+    pub(super) fn begin_turn(&self) {
+        self.0.read.store(0, Ordering::Relaxed);
     }
 
     /// A request came, whose head has so many bytes.
@@ -93,20 +101,17 @@ pub(super) struct Metered<I> {
     guard: FloodGuard,
     pulse: Pulse,
     earned_until: Instant,
-    /// What was read since others last went first, in bytes.
-    read: usize,
 }
 
 impl<I> Metered<I> {
     pub(super) fn new(io: I, guard: FloodGuard, pulse: Pulse) -> Self {
-        Self { io, guard, pulse, earned_until: Instant::now(), read: 0 }
+        Self { io, guard, pulse, earned_until: Instant::now() }
     }
 
     /// Whether others go first now: a few kilobytes can hold hundreds of frames, each of which makes us write.
-    fn gives_way(&mut self, context: &Context<'_>) -> bool {
-        let gives_way = self.read >= READ_IN_A_ROW;
+    fn gives_way(&self, context: &Context<'_>) -> bool {
+        let gives_way = self.guard.0.read.load(Ordering::Relaxed) >= READ_IN_A_ROW;
         if gives_way {
-            self.read = 0;
             context.waker().wake_by_ref();
         }
         gives_way
@@ -134,14 +139,10 @@ impl<I: AsyncRead + Unpin> AsyncRead for Metered<I> {
         }
         let most = buffer.remaining().min(READ_IN_A_ROW);
         let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
-        let read = Pin::new(&mut self.io).poll_read(context, &mut part);
+        ready!(Pin::new(&mut self.io).poll_read(context, &mut part))?;
         let bytes = part.filled().len();
-        if read.is_pending() {
-            self.read = 0;
-        }
-        ready!(read)?;
         buffer.advance(bytes);
-        self.read += bytes;
+        self.guard.0.read.fetch_add(bytes, Ordering::Relaxed);
         self.pulse.read_frames(bytes);
         self.earn_by_time();
         if self.guard.spend(i64::try_from(bytes).unwrap_or(i64::MAX)) {
@@ -189,10 +190,10 @@ fn earned_by(written: usize) -> i64 {
 }
 
 /// What a client may send before it has asked for anything, besides a head, in bytes.
-const FIRST_CREDIT: i64 = 4 * 1024;
+const FIRST_CREDIT: i64 = 16 * 1024;
 /// All that it can save up, in bytes.
 const MOST_CREDIT: i64 = 64 * 1024;
-/// How much is read before others go first, in bytes.
+/// How much is read in a turn, in bytes.
 const READ_IN_A_ROW: usize = 4 * 1024;
 /// What belongs to a request besides its head, in bytes: windows, priorities, the end of its stream.
 const CREDIT_PER_REQUEST: i64 = 512;

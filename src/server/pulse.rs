@@ -85,7 +85,14 @@ impl Pulse {
 
     /// The socket took so many bytes, or none at all for now.
     pub(super) fn wrote(&self, bytes: Option<usize>) {
-        self.0.blocked.store(bytes.is_none(), Ordering::Relaxed);
+        let was_blocked = self.0.blocked.load(Ordering::Relaxed);
+        if was_blocked == bytes.is_some() {
+            self.0.blocked.store(!was_blocked, Ordering::Relaxed);
+            // Only now that the end of its answer is gone, the connection idles.
+            if was_blocked && self.0.phase.load(Ordering::Relaxed) == IDLE {
+                self.0.begin(IDLE, self.0.now());
+            }
+        }
         if let Some(bytes) = bytes {
             self.0.taken.fetch_add(signed(bytes), Ordering::Relaxed);
         }
@@ -141,9 +148,10 @@ impl Notes {
     /// When to look again, or what is late.
     fn look(&self, now: Micros) -> Result<Micros, Late> {
         let since = self.since.load(Ordering::Relaxed);
-        let is_open = self.open.load(Ordering::Relaxed) > 0;
+        // The end of an answer may still be on its way when all of it was handed over.
+        let is_answering = self.open.load(Ordering::Relaxed) > 0 || self.blocked.load(Ordering::Relaxed);
         let (due, late) = match self.phase.load(Ordering::Relaxed) {
-            IDLE if !is_open => (self.idle_due(now, since), Late::Idle),
+            IDLE if !is_answering => (self.idle_due(now, since), Late::Idle),
             HEAD => (since.saturating_add(self.head), Late::Head),
             _ => (self.stall_due(now, since), Late::Stalled),
         };
@@ -154,9 +162,9 @@ impl Notes {
         Ok(due.min(now.saturating_add(self.head.min(self.idle).min(self.stall))))
     }
 
-    /// When there will have been no request for too long. The end of an answer may still be on its way when all of it was handed over.
+    /// When there will have been no request for too long, since the client last took anything.
     fn idle_due(&self, now: Micros, since: Micros) -> Micros {
-        if self.taken.load(Ordering::Relaxed) < LEAST_TAKEN {
+        if since != UNSEEN && self.taken.load(Ordering::Relaxed) < LEAST_TAKEN {
             return since.saturating_add(self.idle);
         }
         self.taken.store(0, Ordering::Relaxed);
@@ -315,6 +323,17 @@ mod tests {
             let found = tokio::select! { found = late(&pulse, Instant::now()) => found, () = takes => None };
             assert_eq!(found, expected, "{bytes} {blocked} {stream}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_end_of_an_answer_that_is_on_its_way_is_not_idling() {
+        let pulse = pulse(LONG, LIMIT, LIMIT * 40);
+        let _timer = pulse.sleep(AWAITED);
+        pulse.wrote(None);
+        assert_eq!(late(&pulse, Instant::now()).await, None);
+        let begun = Instant::now();
+        pulse.wrote(Some(0));
+        assert_eq!(late(&pulse, begun).await, Some(Late::Idle), "from then on it is");
     }
 
     #[tokio::test]

@@ -141,6 +141,9 @@ impl Talk<'_> {
         if let Some(manners) = self.manners {
             manners.begin_turn();
         }
+        if let Some(guard) = self.guard {
+            guard.begin_turn();
+        }
         let done = connection.poll(context);
         if done.is_pending() {
             self.push(context);

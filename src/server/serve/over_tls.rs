@@ -18,6 +18,8 @@ use tokio_rustls::client::TlsStream;
 
 use super::*;
 
+const LARGE: usize = 3 * 1024 * 1024;
+
 struct Running {
     addr: SocketAddr,
     drain: Drain,
@@ -31,6 +33,7 @@ fn answer(path: &str) -> Response<BoxBody<Bytes, BoxError>> {
     let body = match path {
         "/panic" => panic!("s3cr3t"),
         "/endless" => BoxBody::new(StreamBody::new(stream::repeat_with(part))),
+        "/large" => Full::from(vec![b'x'; LARGE]).map_err(|never| match never {}).boxed(),
         "/slow" => {
             let parts = stream::iter(0..5).then(|_| async {
                 sleep(Duration::from_millis(50)).await;
@@ -172,6 +175,29 @@ async fn a_handshake_a_stalled_stream_and_an_idle_connection_have_their_time() {
     let (client, connection) = server.http2().await;
     assert_eq!(ask(&client, "/slow").await.unwrap().len(), 25);
     timeout(Duration::from_secs(20), connection).await.expect("closed").unwrap().expect("with a goodbye");
+    server.ended("timed-out").await;
+}
+
+#[tokio::test]
+async fn the_end_of_an_answer_has_the_time_of_an_answer() {
+    let limits = ConnectionLimits { idle_timeout: Duration::from_millis(200), ..ConnectionLimits::default() };
+    let server = Running::start(limits).await;
+    let mut client = server.connect(b"http/1.1").await;
+    client.write_all(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    // At first fast, so that the socket's buffer grows; then so slowly that for seconds the socket takes nothing more.
+    let mut read = vec![0; LARGE / 2];
+    client.read_exact(&mut read).await.unwrap();
+    let mut rest = 0;
+    let mut part = vec![0; 32 * 1024];
+    loop {
+        match client.read(&mut part).await {
+            Ok(0) => break,
+            Ok(bytes) => rest += bytes,
+            Err(error) => panic!("{error} after {rest} of the rest"),
+        }
+        sleep(Duration::from_millis(60)).await;
+    }
+    assert!(read.len() + rest > LARGE, "with its head it is more than {LARGE} bytes, and {rest} of the rest came");
     server.ended("timed-out").await;
 }
 

@@ -70,6 +70,17 @@ async fn a_reload_swaps_certificates_and_a_bad_one_leaves_the_old_in_force() {
         reloader.reload().await.unwrap_err();
         assert_eq!(served().await.1, is(&new));
     }
+    // What clients would refuse does not take the place of what they take.
+    for (bad, why) in [
+        (pki.leaf(&[HOST]).without_intermediate(), "the intermediate certificate"),
+        (pki.leaf(&[HOST]).days(-90, -2), "expired"),
+        (pki.leaf(&["other.example.com"]), "none names media.example.com"),
+    ] {
+        bad.issue().write(dir, "a");
+        let refused = reloader.reload().await.unwrap_err().to_string();
+        assert!(refused.contains(why), "{refused}");
+        assert_eq!(served().await.1, is(&new));
+    }
     new.write(dir, "a");
     // TLS itself goes neither on nor off.
     fs::write(&settings, SETTINGS.split("[tls]").next().unwrap()).unwrap();
