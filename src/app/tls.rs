@@ -94,6 +94,9 @@ impl Tls {
     }
 }
 
+/// The setting that names the public listener's certificates.
+const PUBLIC: &str = "tls.certificates";
+
 /// What clients would say of one certificate, and the setting that names it, such as `tls.certificates[0]`.
 pub(crate) struct Examined {
     pub(crate) place: String,
@@ -103,17 +106,23 @@ pub(crate) struct Examined {
 /// What clients would say of each certificate in files. Our own systems may trust an authority of our own, so of the control
 /// listener's certificates only the time is judged.
 pub(crate) fn examined(loaded: &Loaded, now: UnixTime) -> Vec<Examined> {
-    let of = |place: &str, certificates: &Certificates| -> Vec<_> {
-        let reports = certificates.iter().map(|one| examine(one.chain(), &loaded.tls.roots, now)).enumerate();
-        reports.map(|(at, report)| Examined { place: format!("{place}[{at}]"), report }).collect()
-    };
-    let (mut all, mut control) =
-        (of("tls.certificates", &loaded.tls.public), of("control.certificates", &loaded.tls.control));
-    for one in &mut control {
+    let public = each_examined(PUBLIC, &loaded.tls.public, loaded, now);
+    let control = each_examined("control.certificates", &loaded.tls.control, loaded, now).map(|mut one| {
         one.report.faults.retain(ChainFault::is_about_time);
-    }
-    all.append(&mut control);
-    all
+        one
+    });
+    public.chain(control).collect()
+}
+
+/// What clients would say of each of these certificates, which the setting `place` names.
+fn each_examined(
+    place: &str,
+    certificates: &Certificates,
+    loaded: &Loaded,
+    now: UnixTime,
+) -> impl Iterator<Item = Examined> {
+    let reports = certificates.iter().map(move |one| examine(one.chain(), &loaded.tls.roots, now)).enumerate();
+    reports.map(move |(at, report)| Examined { place: format!("{place}[{at}]"), report })
 }
 
 /// Whether a client that comes for a link will get a certificate with its host's name. Without `[tls]` that is no question here.
@@ -126,15 +135,14 @@ pub(crate) fn origin_is_named(settings: &Settings, public: &Certificates) -> boo
 
 /// Why clients would refuse these certificates of the public listener, if they would.
 fn refused_by_clients(loaded: &Loaded, certificates: &Certificates, now: UnixTime) -> Option<String> {
-    let reports = certificates.iter().map(|one| examine(one.chain(), &loaded.tls.roots, now)).enumerate();
-    for (at, report) in reports {
+    for Examined { place, report } in each_examined(PUBLIC, certificates, loaded, now) {
         if let Some(fault) = report.faults.iter().find(|fault| !fault.is_warning()) {
-            return Some(format!("tls.certificates[{at}]: {fault}; {}", fault.fix()));
+            return Some(format!("{place}: {fault}; {}", fault.fix()));
         }
     }
     let host = loaded.settings.public_origin.host();
     let names_it = origin_is_named(&loaded.settings, certificates);
-    (!names_it).then(|| format!("tls.certificates: none names {host}, the host of public_origin; add one that does"))
+    (!names_it).then(|| format!("{PUBLIC}: none names {host}, the host of public_origin; add one that does"))
 }
 
 fn tell(loaded: &Loaded, now: UnixTime) {

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::{HandshakeKind, ServerConfig};
+use rustls::HandshakeKind;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
@@ -49,10 +49,6 @@ pub(super) enum Stream {
 }
 
 impl Opening {
-    pub(super) fn acceptor(config: Option<Arc<ServerConfig>>) -> Option<TlsAcceptor> {
-        config.map(TlsAcceptor::from)
-    }
-
     /// Opens the connection of `peer`, or says how it ended.
     pub(super) async fn open(&self, socket: Socket, peer: SocketAddr) -> Result<Opened, Ending> {
         // Answers are written whole; waiting to join small ones only delays the first byte.

@@ -1,6 +1,7 @@
 //! The pulse of one connection: what is waited for, since when, and when that is too long.
 //!
-//! hyper knows one time limit, for heads, which over HTTP/2 it does not keep at all; and none for answers of which the client takes nothing. Here whatever happens on a connection leaves a note, which costs a store each, and one timer of the runtime looks at the notes now and
+//! hyper knows one time limit, for heads, which over HTTP/2 it does not keep at all; and none for answers of which the client takes nothing.
+//! Here whatever happens on a connection leaves a note, which costs a store each, and one timer of the runtime looks at the notes now and
 //! then: never later than what could have begun since its last look can be late, so no limit is overrun by more than a look.
 
 use std::pin::Pin;
@@ -151,7 +152,7 @@ impl Notes {
         // The end of an answer may still be on its way when all of it was handed over.
         let is_answering = self.open.load(Ordering::Relaxed) > 0 || self.blocked.load(Ordering::Relaxed);
         let (due, late) = match self.phase.load(Ordering::Relaxed) {
-            IDLE if !is_answering => (self.idle_due(now, since), Late::Idle),
+            IDLE if !is_answering => (self.due_unless_taken(now, since, self.idle), Late::Idle),
             HEAD => (since.saturating_add(self.head), Late::Head),
             _ => (self.stall_due(now, since), Late::Stalled),
         };
@@ -160,16 +161,6 @@ impl Notes {
         }
         // Whatever begins from now on is not late before this.
         Ok(due.min(now.saturating_add(self.head.min(self.idle).min(self.stall))))
-    }
-
-    /// When there will have been no request for too long, since the client last took anything.
-    fn idle_due(&self, now: Micros, since: Micros) -> Micros {
-        if since != UNSEEN && self.taken.load(Ordering::Relaxed) < LEAST_TAKEN {
-            return since.saturating_add(self.idle);
-        }
-        self.taken.store(0, Ordering::Relaxed);
-        self.since.store(now, Ordering::Relaxed);
-        now.saturating_add(self.idle)
     }
 
     /// When the client will have taken too little for too long, if it goes on as it does.
@@ -183,12 +174,17 @@ impl Notes {
             self.since.store(UNSEEN, Ordering::Relaxed);
             return UNSEEN;
         }
+        self.due_unless_taken(now, since, self.stall)
+    }
+
+    /// When `limit` will be over. It begins anew whenever the client is seen to have taken something.
+    fn due_unless_taken(&self, now: Micros, since: Micros, limit: Micros) -> Micros {
         if since != UNSEEN && self.taken.load(Ordering::Relaxed) < LEAST_TAKEN {
-            return since.saturating_add(self.stall);
+            return since.saturating_add(limit);
         }
         self.taken.store(0, Ordering::Relaxed);
         self.since.store(now, Ordering::Relaxed);
-        now.saturating_add(self.stall)
+        now.saturating_add(limit)
     }
 }
 

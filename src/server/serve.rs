@@ -15,6 +15,7 @@ use ipnet::IpNet;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, Terms};
@@ -61,7 +62,7 @@ where
     let (metrics, make) = (Arc::new(metrics.listener(listener.name())), Arc::new(make));
     let places = Places::new(&limits, trusted_proxies);
     let opening = Opening {
-        tls: Opening::acceptor(listener.tls()),
+        tls: listener.tls().map(TlsAcceptor::from),
         proxy_header: listener.proxy_header(),
         places: places.clone(),
         turnstile: Turnstile::new(),
