@@ -8,6 +8,7 @@
 //! Imports `value` and nothing else.
 
 mod contract;
+mod create;
 mod error;
 mod exact;
 mod local;
@@ -17,6 +18,7 @@ mod store_counters;
 mod stores;
 
 pub use contract::{ByteStream, ObjectMeta, Origin};
+pub use create::{Create, CreateError, NewObject};
 pub use error::{OriginError, Waited};
 pub use local::{LocalOrigin, LocalSettings};
 pub use reliable::{OriginCounters, Outcome, ReliableOrigin, RetryPolicy};
