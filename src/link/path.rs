@@ -145,8 +145,9 @@ pub struct LinkId([u8; 10]);
 pub struct NotALinkId;
 
 impl LinkId {
-    fn of(token: &str) -> Self {
-        let hash = blake3::hash(token.as_bytes());
+    /// The id of what a URL carries in place of a name: a link's token, or the signature of a presigned URL.
+    pub fn of(secret: &str) -> Self {
+        let hash = blake3::hash(secret.as_bytes());
         let mut first = [0; 10];
         for (to, from) in first.iter_mut().zip(hash.as_bytes()) {
             *to = *from;
