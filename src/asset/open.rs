@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::delivery::{Watch, Watched};
 use super::locate::Located;
 use super::{AssetBody, AssetError, DeliveryError, Permit};
-use crate::cache::{BodyMeter, Cache, Came, Found, ReadError, Reader, Source};
+use crate::cache::{BodyMeter, Cache, Came, ContentId, Found, ReadError, Reader, Source};
 use crate::http::Multipart;
 use crate::link::Revocations;
 use crate::origin::{Origin, OriginError};
@@ -69,7 +69,7 @@ impl Opener {
     /// One span.
     pub(super) async fn part(self, span: ByteSpan) -> Result<Opened, AssetError> {
         let (meter, grant) = (self.cache.admit(self.cut.clone())?, self.permit.grant());
-        if let Some(bytes) = self.cache.at_hand(grant.fingerprint, grant.length, span, &meter) {
+        if let Some(bytes) = self.cache.at_hand(ContentId::Fingerprint(grant.fingerprint), grant.length, span, &meter) {
             self.cache.count(Came::HIT);
             return Ok(Opened { body: AssetBody::chunk(bytes, meter, self.watch()), came: Came::HIT });
         }
@@ -136,7 +136,7 @@ impl Opener {
             key: grant.key.clone(),
             version: grant.version.clone(),
             length: grant.length,
-            fingerprint: grant.fingerprint,
+            content: ContentId::Fingerprint(grant.fingerprint),
         })
     }
 

@@ -111,7 +111,7 @@ impl Reader {
             proven(flight.end().await)?;
         }
         if self.is_whole() {
-            self.cache.index().fetched(&self.source.fingerprint);
+            self.cache.fetched(self.source.content);
         }
         Ok(())
     }
@@ -166,9 +166,11 @@ impl Reader {
     async fn join(&mut self, needed: Run) -> Joined {
         let (source, index) = (Arc::clone(&self.source), self.cache.index());
         let join = |proof: Option<&Proof>| self.cache.flights().join(&source, needed, proof, index);
+        let Some(fingerprint) = source.fingerprint() else { return join(Some(&Proof::Unverified)) };
+        let find = || self.cache.manifest(fingerprint, source.length);
         if self.manifest.is_none() {
             // This begins to look it up, unless it is at hand.
-            let at_hand = self.cache.manifest(&source).now_or_never();
+            let at_hand = find().now_or_never();
             if at_hand.is_none() && Run::all(source.length) == Some(needed) {
                 match join(None) {
                     Joined::Unproven => {}
@@ -177,7 +179,7 @@ impl Reader {
             }
             self.manifest = match at_hand {
                 Some(manifest) => manifest,
-                None => self.cache.manifest(&source).await,
+                None => find().await,
             };
         }
         join(Some(&self.manifest.clone().map_or(Proof::Building, Proof::Manifest)))

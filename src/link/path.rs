@@ -145,9 +145,9 @@ pub struct LinkId([u8; 10]);
 pub struct NotALinkId;
 
 impl LinkId {
-    /// The id of what a URL carries in place of a name: a link's token, or the signature of a presigned URL.
-    pub fn of(secret: &str) -> Self {
-        let hash = blake3::hash(secret.as_bytes());
+    /// The id of the link with this token: of ours the sealed grant, of a presigned one its signature.
+    pub fn of(token: &str) -> Self {
+        let hash = blake3::hash(token.as_bytes());
         let mut first = [0; 10];
         for (to, from) in first.iter_mut().zip(hash.as_bytes()) {
             *to = *from;

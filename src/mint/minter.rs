@@ -220,7 +220,8 @@ impl Inner {
 
     /// The revocation that has ended the link already; one that stands before one that lapses.
     fn ending(&self, link: &Link, key: KeyId, grant: &Grant) -> Option<Revocation> {
-        self.parts.revocations.ask(|set| set.standing(key, grant).or_else(|| set.ending(link.id(), key, grant)))
+        let link = grant.revocable(link.id(), key);
+        self.parts.revocations.ask(|set| set.standing(&link).or_else(|| set.ending(&link)))
     }
 }
 

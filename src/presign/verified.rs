@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{OpenedUrl, Overrides, PresignClient, PresignDenial, PresignRules};
-use crate::link::{LinkId, RevocationSet};
+use crate::link::{LinkId, Revocable, RevocationSet};
 use crate::value::{Fingerprint, ObjectKey, StoreName, UnixTime};
 
 /// A presigned URL that one of our keys signed, in time and not revoked. Only [`OpenedUrl::judge`] makes one.
@@ -25,9 +25,23 @@ impl OpenedUrl {
         if expires > now.plus(rules.longest_life()) {
             return Err(PresignDenial::TooFarAhead);
         }
-        let verified = VerifiedUrl(Arc::clone(self));
-        let _ = revocations;
-        Ok(verified)
+        match revocations.ending(&self.revocable(None)) {
+            Some(revocation) => Err(PresignDenial::Revoked(revocation)),
+            None => Ok(VerifiedUrl(Arc::clone(self))),
+        }
+    }
+
+    /// What a revocation can name it by. It was sealed with no key of the keyring.
+    fn revocable(&self, fingerprint: Option<Fingerprint>) -> Revocable<'_> {
+        Revocable {
+            id: self.id(),
+            key: None,
+            store: self.store(),
+            object: self.key(),
+            fingerprint,
+            client: &self.client().name,
+            issued: self.issued(),
+        }
     }
 }
 
@@ -69,7 +83,6 @@ impl VerifiedUrl {
 
     /// Whether a revocation has ended the URL since it was verified, now that its content may be known.
     pub fn is_revoked_by(&self, revocations: &RevocationSet, fingerprint: Option<Fingerprint>) -> bool {
-        let _ = (revocations, fingerprint);
-        false
+        revocations.ending(&self.0.revocable(fingerprint)).is_some()
     }
 }

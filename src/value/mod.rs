@@ -16,7 +16,7 @@ mod span;
 
 pub use base32::BASE32;
 pub use clock::{Clock, UnixTime};
-pub use digest::{Fingerprint, NotADigest, Sha256};
+pub use digest::{Fingerprint, NotADigest, Sha256, VersionId};
 pub use key::{BadObjectKey, BadVersion, ObjectKey, ObjectVersion};
 pub use label::{BadLabel, ClientName, ProfileName, StoreName};
 pub use live::Live;
