@@ -15,7 +15,7 @@ use crate::control::{Clients, ControlParts};
 use crate::edge::{BadHost, Edge, EdgeParts, Hosts};
 use crate::fetcher::Profiles;
 use crate::link::{LinkBounds, Revocations, SealError, Seals};
-use crate::mint::{KnownObjects, MintPolicy, Minter, MinterParts, ObjectId, RevokeError, Revoker};
+use crate::mint::{Heads, KnownObjects, MintPolicy, Minter, MinterParts, ObjectId, RevokeError, Revoker};
 use crate::origin::{OriginError, StoreCounters, Stores};
 use crate::server::NetworkRates;
 use crate::telemetry::{AccessLog, Metrics, Sink};
@@ -167,6 +167,7 @@ impl Rooms {
         let access_log = AccessLog::start(access, ACCESS_QUEUE, &metrics).map_err(StartError::AccessLog)?;
         let (revocations, revoker) = load_revocations(&catalog, bounds, &clock).await?;
         let known = KnownObjects::new(catalog.clone(), clock.clone());
+        let heads = Heads::new(settings.mint.fresh_for);
         let (arena, cache) = open_cache(settings.cache, &known, &catalog, &metrics);
         let (seals, stores, profiles) = (Live::new(built.seals), Live::new(built.stores), Live::new(built.profiles));
         let (policy, clients) = (Live::new(built.policy), Live::new(built.clients));
@@ -179,6 +180,7 @@ impl Rooms {
                 policy: policy.clone(),
                 bounds,
                 revocations: Arc::clone(&revocations),
+                heads: heads.clone(),
                 known: known.clone(),
                 cache: cache.clone(),
                 catalog: catalog.clone(),
