@@ -58,8 +58,8 @@ impl<K, V: Clone> Memo<K, V> {
     fn place(&self, tag: &str) -> Option<&ArcSwapOption<Remembered<K, V>>> {
         let digits = tag.as_bytes().iter().rev().take(TAG_DIGITS);
         // FNV-1a.
-        let mixed =
-            digits.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
+        let mixed = digits
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
         self.0.get(usize::try_from(mixed % Self::PLACES as u64).ok()?)
     }
 }

@@ -91,7 +91,7 @@ impl Problem {
 
     /// The same problem in S3's XML under this code of S3's (Amazon S3 API Reference, "Error responses"). The first code stands.
     #[must_use]
-    pub fn in_s3_words(mut self, code: &'static str) -> Self {
+    pub fn with_s3_code(mut self, code: &'static str) -> Self {
         self.0.s3_code.get_or_insert(code);
         self
     }
@@ -167,8 +167,10 @@ fn xml(code: &str, detail: &str) -> Vec<u8> {
             c => message.push(c),
         }
     }
-    format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>")
-        .into_bytes()
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    )
+    .into_bytes()
 }
 
 /// Where a body begins, in bytes; most problems fit into it.
@@ -201,9 +203,12 @@ mod tests {
     #[test]
     fn in_s3_words_it_is_what_s3_clients_parse() {
         let problem = GONE.because("A & B < C").with_retry_after(Duration::from_secs(3));
-        let (status, fields, body) = problem.in_s3_words("AccessDenied").in_s3_words("Other").into_answer();
+        let (status, fields, body) = problem.with_s3_code("AccessDenied").with_s3_code("Other").into_answer();
         assert_eq!((status, &fields[CONTENT_TYPE]), (StatusCode::GONE, &HeaderValue::from_static("application/xml")));
-        assert_eq!((&fields[CACHE_CONTROL], &fields[RETRY_AFTER]), (&"no-store".parse().unwrap(), &"3".parse().unwrap()));
+        assert_eq!(
+            (&fields[CACHE_CONTROL], &fields[RETRY_AFTER]),
+            (&"no-store".parse().unwrap(), &"3".parse().unwrap())
+        );
         let expected = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessDenied</Code><Message>A &amp; B &lt; C</Message></Error>";
         assert_eq!(body, expected);
         assert_eq!(fields[CONTENT_LENGTH], expected.len().to_string());
