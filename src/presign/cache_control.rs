@@ -79,3 +79,52 @@ const NO_STORE: &str = "no-store";
 const NO_CACHE: &str = "no-cache";
 /// RFC 9111 section 1.2.2 asks for no more than 31 bits; what is longer is a slip.
 const MOST_DIGITS: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_age_outlives_the_url() {
+        for (text, left, written) in [
+            ("max-age=600", 60, "max-age=60"),
+            ("max-age=60", 600, "max-age=60"),
+            ("public, max-age=31536000, immutable", 900, "public, max-age=900, immutable"),
+            ("Public,\tS-MAXAGE=600 , MAX-AGE=1", 60, "public, s-maxage=60, max-age=1"),
+            ("s-maxage=600", 60, "s-maxage=60, max-age=60"),
+            ("private", 60, "private, max-age=60"),
+            ("public, must-revalidate", 0, "public, must-revalidate, max-age=0"),
+            ("no-store", 60, "no-store"),
+            ("no-cache, no-transform, proxy-revalidate", 60, "no-cache, no-transform, proxy-revalidate"),
+            ("max-age=9999999999", u64::MAX, "max-age=9999999999"),
+        ] {
+            assert_eq!(text.parse::<CacheControlOverride>().unwrap().write(left), written, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_we_cannot_keep_to_is_refused() {
+        for text in [
+            "",
+            ",",
+            "public,",
+            "max-age",
+            "max-age=",
+            "max-age=-1",
+            "max-age=1.5",
+            "max-age=\"60\"",
+            "max-age=99999999999",
+            "max-age = 60",
+            "max-age=60, max-age=60",
+            "public, Public",
+            "private=\"set-cookie\"",
+            "public=1",
+            "stale-while-revalidate=60",
+            "stale-if-error=60",
+            "public\r\nX: y",
+            "\u{e9}",
+        ] {
+            assert_eq!(text.parse::<CacheControlOverride>(), Err(BadCacheControl), "{text:?}");
+        }
+    }
+}

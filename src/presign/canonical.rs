@@ -1,6 +1,6 @@
 //! The one spelling of a path and of a query: percent-encoding as Signature Version 4 has it.
 //!
-//! "UriEncode" in "Create a signed AWS API request" (IAM User Guide): unreserved characters of RFC 3986 as they are, every other byte
+//! As "Create a signed AWS API request" (IAM User Guide) has it: unreserved characters of RFC 3986 as they are, every other byte
 //! of the UTF-8 as `%XX` in upper case; in a path, `/` stays as it is. A text is taken only if encoding what it decodes to gives it back.
 
 use std::borrow::Cow;

@@ -3,6 +3,7 @@
 //! [`Claim::parse`] looks at the form alone, [`Claim::believe`] signs again and compares. Both take the rules of the service, so that
 //! the test suite of Signature Version 4, which is about no service in particular, can be run on them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct SignedRequest<'a> {
 pub struct Claim<'a> {
     pub(super) request: SignedRequest<'a>,
     pub(super) rules: SigV4Rules<'a>,
+    /// What the path says.
+    pub(super) path: Cow<'a, str>,
     pub(super) query: Query<'a>,
     pub(super) key: AccessKeyId,
     pub(super) region: String,
@@ -47,7 +50,7 @@ impl<'a> Claim<'a> {
         if !request.path.starts_with('/') || request.path.len() > LONGEST_PATH {
             return Err(PresignFault::Path.into());
         }
-        decoded_path(request.path).ok_or(PresignFault::Path)?;
+        let path = decoded_path(request.path).ok_or(PresignFault::Path)?;
         check_parameters(&query, rules.parameters)?;
         let need = |name| query.get(name).ok_or(PresignFault::Missing(name));
         if need(ALGORITHM)? != "AWS4-HMAC-SHA256" {
@@ -72,7 +75,7 @@ impl<'a> Claim<'a> {
         }
         let (key, region) = (credential.id.clone(), credential.region.to_owned());
         let signature = signature.to_owned();
-        Ok(Self { request, rules, key, region, date, expires, signature, query })
+        Ok(Self { request, rules, path, query, key, region, date, expires, signature })
     }
 
     /// Signs the request again with the key that it names, and compares. A key that nobody has costs the same work.

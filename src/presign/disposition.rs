@@ -55,3 +55,41 @@ impl FromStr for DispositionOverride {
 
 /// A name of 240 bytes takes 720 characters in its extended form, and stands there in a plain one too.
 const LONGEST: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_s3_takes_is_kept_as_it_was_written() {
+        for (text, kind, attachment) in [
+            ("inline", Disposition::Inline, "attachment"),
+            ("Attachment", Disposition::Attachment, "attachment"),
+            ("inline; filename=\"a b.jpg\"", Disposition::Inline, "attachment; filename=\"a b.jpg\""),
+            ("attachment ;filename=winter sale.pdf", Disposition::Attachment, "attachment;filename=winter sale.pdf"),
+            ("inline; filename*=UTF-8''%E2%82%AC", Disposition::Inline, "attachment; filename*=UTF-8''%E2%82%AC"),
+        ] {
+            let read: DispositionOverride = text.parse().unwrap();
+            assert_eq!((read.as_str(), read.kind(), &*read.as_attachment()), (text, kind, attachment));
+        }
+    }
+
+    #[test]
+    fn what_no_field_may_carry_is_refused() {
+        let long = format!("inline; filename=\"{}\"", "a".repeat(1024));
+        for text in [
+            "",
+            " inline",
+            "inlined",
+            "form-data; name=a",
+            "; filename=a",
+            "inline\r\nX: y",
+            "inline; filename=\u{e9}",
+            "inline\0",
+            "inline,attachment",
+            &long,
+        ] {
+            assert_eq!(text.parse::<DispositionOverride>(), Err(BadDisposition), "{text:?}");
+        }
+    }
+}

@@ -20,6 +20,8 @@ mod open;
 mod overrides;
 mod query;
 mod rules;
+#[cfg(test)]
+mod samples;
 mod sign;
 mod verified;
 

@@ -6,7 +6,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::canonical::decoded_path;
 use super::{
     Claim, Disbelief, Overrides, PresignClient, PresignClients, PresignDenial, PresignFault, PresignRules, SigV4Rules,
     SignedRequest,
@@ -70,7 +69,7 @@ pub fn open(
     if asked < min || asked > max {
         return Err(PresignDenial::Lifetime { asked, min, max });
     }
-    let (store, key) = address(request)?;
+    let (store, key) = address(&claim.path, request.addressing)?;
     let overrides = Overrides::of(&claim.query)?;
     let client = claim.believe(clients)?;
     let store = store.filter(|store| client.may_touch(store, &key));
@@ -80,13 +79,12 @@ pub fn open(
 }
 
 /// The store and the key that the path names. No store is a store that none can be called like.
-fn address(request: &PresignedRequest<'_>) -> Result<(Option<StoreName>, ObjectKey), PresignFault> {
-    let path = decoded_path(request.path).ok_or(PresignFault::Path)?;
+fn address(path: &str, addressing: Addressing<'_>) -> Result<(Option<StoreName>, ObjectKey), PresignFault> {
     if path.split('/').any(|segment| segment == "." || segment == "..") {
         return Err(PresignFault::DotSegment);
     }
     let rest = path.strip_prefix('/').ok_or(PresignFault::Path)?;
-    let (store, key) = match request.addressing {
+    let (store, key) = match addressing {
         Addressing::VirtualHost(store) => (Some(store.clone()), rest),
         Addressing::Path => {
             let (store, key) = rest.split_once('/').ok_or(PresignFault::NoKey)?;
@@ -142,3 +140,6 @@ impl fmt::Debug for OpenedUrl {
         write!(f, "OpenedUrl({})", self.id)
     }
 }
+
+#[cfg(test)]
+mod tests;
