@@ -27,6 +27,8 @@ mod examination;
 mod keys;
 mod life;
 mod origin;
+mod presign_settings;
+mod presign_suite;
 mod public;
 mod ranges;
 mod settings;
