@@ -27,6 +27,7 @@ mod examination;
 mod keys;
 mod life;
 mod origin;
+mod presigned;
 mod public;
 mod ranges;
 mod settings;
