@@ -15,7 +15,7 @@ use hallpass::config::{Action, ClientKey, ClientSettings};
 use hallpass::control::{self, Clients, ControlParts};
 use hallpass::fetcher::{Profile, Profiles};
 use hallpass::link::{Keyring, LinkBounds, Revocations, Seals};
-use hallpass::mint::{KnownObjects, MintPolicy, MintRequest, MintSettings, Minter, MinterParts, Revoker};
+use hallpass::mint::{Heads, KnownObjects, MintPolicy, MintRequest, MintSettings, Minter, MinterParts, Revoker};
 use hallpass::ops::{self, OpsParts, Readiness};
 use hallpass::origin::{
     ByteStream, LocalOrigin, LocalSettings, ObjectMeta, Origin, OriginError, StoreCounters, Stores,
@@ -239,6 +239,7 @@ fn parts(
     let (stores, bounds, revocations) = (Live::new(stores), LinkBounds::default(), Arc::new(Revocations::default()));
     let metrics = Arc::new(Metrics::new());
     let minter = MinterParts {
+        heads: Heads::new(wishes.fresh_for),
         clock: clock.clone(),
         stores: stores.clone(),
         seals: seals.clone(),

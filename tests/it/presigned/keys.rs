@@ -41,12 +41,17 @@ fn random_keys() -> Vec<String> {
 /// A gateway over a bucket that holds each of these keys, with the key itself as content.
 async fn gate(keys: &[String], key: &Presigner) -> Gateway {
     let bucket = Bucket::create().await;
-    for one in keys {
+    for one in keys.iter().filter(|one| !is_blank(one)) {
         bucket.put(one, one.as_bytes()).await;
     }
     let gate = Place { clock: Clock::system(), ..place(&[key], "") }.start().await;
     gate.replace_store(Arc::new(bucket.origin()));
     gate
+}
+
+/// The AWS SDK for Rust, through which a bucket is read, takes such a key for none at all.
+fn is_blank(key: &str) -> bool {
+    key.trim().is_empty()
 }
 
 async fn each_key_is_its_own(sdk: Sdk) {
@@ -59,7 +64,11 @@ async fn each_key_is_its_own(sdk: Sdk) {
     for (url, one) in urls.iter().zip(&keys) {
         wire.send(request("GET", url.strip_prefix(endpoint).unwrap(), &[])).await;
         let answer = wire.answer().await;
-        if (answer.status, &*answer.body) != (200, one.as_bytes()) {
+        let is_right = match is_blank(one) {
+            false => (answer.status, &*answer.body) == (200, one.as_bytes()),
+            true => answer.status == 404 && refusal(&answer).1 == "NoSuchKey",
+        };
+        if !is_right {
             wrong.push(format!("{one:?}: {url}: {answer:?}"));
         }
     }
