@@ -249,6 +249,7 @@ fn parts(
         }),
         bounds,
         revocations: Arc::clone(&revocations),
+        heads: Heads::new(wishes.fresh_for),
         known: KnownObjects::new(catalog.clone(), clock.clone()),
         cache: cache(catalog, &metrics),
         catalog: catalog.clone(),
