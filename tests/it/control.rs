@@ -239,7 +239,6 @@ fn parts(
     let (stores, bounds, revocations) = (Live::new(stores), LinkBounds::default(), Arc::new(Revocations::default()));
     let metrics = Arc::new(Metrics::new());
     let minter = MinterParts {
-        heads: Heads::new(wishes.fresh_for),
         clock: clock.clone(),
         stores: stores.clone(),
         seals: seals.clone(),
