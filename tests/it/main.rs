@@ -29,6 +29,7 @@ mod life;
 mod origin;
 mod presign_settings;
 mod presign_suite;
+mod presigned;
 mod public;
 mod ranges;
 mod settings;
