@@ -14,7 +14,7 @@ use super::{AssetError, AssetParts};
 use crate::cache::{Came, ContentId, ReadError, Reader, Source};
 use crate::http::BadEntityTag;
 use crate::media::{self, Facts};
-use crate::mint::{HeadFailure, Known, ObjectId};
+use crate::mint::{HeadFailure, ObjectId};
 use crate::origin::{ObjectMeta, Origin, OriginError};
 use crate::presign::VerifiedUrl;
 use crate::value::{ByteSpan, FileName, VersionId};
@@ -77,7 +77,10 @@ impl Resolving<'_> {
         }
         let known = self.parts.known.recall(&self.id()).await.filter(|known| known.length == self.meta.length);
         let (representation, ahead) = match (known, last) {
-            (Some(known), _) => (Arc::new(self.describe(self.proven(&known), &known.facts)?), None),
+            (Some(known), _) => {
+                let content = ContentId::Fingerprint(known.fingerprint);
+                (Arc::new(self.describe(content, &known.facts)?), None)
+            }
             (None, Some(last)) if *last.meta == *self.meta && is_believed(&last.representation) => {
                 (Arc::clone(&last.representation), None)
             }
@@ -98,10 +101,6 @@ impl Resolving<'_> {
 
     fn version(&self) -> VersionId {
         VersionId::of(self.url.store(), self.url.key(), &self.meta.version)
-    }
-
-    const fn proven(&self, known: &Known) -> ContentId {
-        ContentId::Fingerprint(known.fingerprint)
     }
 
     /// What the beginning of the bytes shows.
@@ -154,8 +153,7 @@ const fn is_believed(representation: &Representation) -> bool {
 
 fn not_there(failure: HeadFailure) -> AssetError {
     match failure {
-        HeadFailure::Store(OriginError::NotFound) => AssetError::NoSuchObject,
-        HeadFailure::Store(OriginError::Unaddressable(_)) => AssetError::NoSuchObject,
+        HeadFailure::Store(OriginError::NotFound | OriginError::Unaddressable(_)) => AssetError::NoSuchObject,
         HeadFailure::Store(error) => AssetError::Read(ReadError::Origin(error)),
         HeadFailure::GivenUp => AssetError::Read(ReadError::Lost),
     }

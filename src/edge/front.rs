@@ -113,8 +113,8 @@ impl Edge {
         let headers = request.headers();
         check_head(headers, self.0.head_lines)?;
         let authority = authority(request)?;
-        let store = check_host(authority, &self.0.hosts.get())?;
-        let route = self.route(request.uri(), authority, store.as_ref())?;
+        let of_store = check_host(authority, &self.0.hosts.get())?;
+        let route = self.route(request.uri(), authority, of_store.as_ref())?;
         let method = check_method(request.method())?;
         check_framing(request)?;
         let target = match route {
