@@ -37,9 +37,12 @@ fn addressable(cloud: Cloud, text: &str) -> Result<(), &'static str> {
         match segment {
             "" => return Err("it begins or ends with '/', or has two of them in a row"),
             "." | ".." => return Err("one of its segments is '.' or '..'"),
-            // "Naming and Referencing Containers, Blobs, and Metadata": such dots are dropped, so another blob would answer.
+            // Of these two, Azure makes another name, by which another blob would answer.
             dotted if cloud == Cloud::Azure && dotted.ends_with('.') => {
                 return Err("one of its segments ends with '.', which Azure drops");
+            }
+            slashed if cloud == Cloud::Azure && slashed.contains('\\') => {
+                return Err("it has a '\\', which Azure takes for '/'");
             }
             _ => {}
         }
@@ -60,7 +63,7 @@ mod tests {
     fn what_can_be_addressed_stays_as_it_is() {
         let long = "x".repeat(1024);
         for key in
-            ["a", "a b/c+d", "%2e%2e%2f", "100%", "a=b&c#d?e", " x ", "größe/😀", "e\u{301}", "~[]{}^`|\\\"<>*", &long]
+            ["a", "a b/c+d", "%2e%2e%2f", "100%", "a=b&c#d?e", " x ", "größe/😀", "e\u{301}", "~[]{}^`|\"<>*", &long]
         {
             for cloud in [Cloud::Gcs, Cloud::Azure] {
                 assert_eq!(full(cloud, None, key).as_deref(), Some(key), "{key}");
@@ -79,7 +82,7 @@ mod tests {
                 }
             }
         }
-        for dotted in ["a.", "...", "a./b", "a /b..."] {
+        for dotted in ["a.", "...", "a./b", "a /b...", "a\\b", "..\\secret"] {
             assert_eq!(full(Cloud::Azure, None, dotted), None, "{dotted}");
             assert_eq!(full(Cloud::Gcs, None, dotted).as_deref(), Some(dotted));
         }

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::header::{ACCEPT_ENCODING, HeaderValue};
+use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderValue};
 use http_body_util::{BodyExt, Limited};
 use object_store::client::{
     ClientConfigKey, ClientOptions, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse,
@@ -127,7 +127,10 @@ impl Wire {
             Asked::Head => Ok(answer::plain_head(self.cloud, answered)),
             Asked::Read(pin, span) => {
                 answer::fits(answered.status(), answered.headers(), pin, *span)?;
-                Ok(answer::plain_head(self.cloud, answered))
+                let mut answered = answer::plain_head(self.cloud, answered);
+                // The library wants a length, and does not hold the body to it; we do, wherever it stands.
+                answered.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(span.len()));
+                Ok(answered)
             }
             Asked::List => Ok(bounded(answered)),
         }

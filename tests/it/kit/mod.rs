@@ -4,6 +4,7 @@ pub mod azurite;
 pub mod broken;
 pub mod chaos;
 pub mod gateway;
+pub mod gcs;
 pub mod h2_raw;
 pub mod moto;
 pub mod pki;

@@ -8,6 +8,7 @@ use hallpass::origin::{LocalOrigin, LocalSettings, Origin, OriginCounters, Origi
 use hallpass::value::{ByteSpan, Clock};
 
 use crate::kit::azurite::Container;
+use crate::kit::gcs::Gcs;
 use crate::kit::moto::Bucket;
 use crate::kit::{content, fetch, key, read};
 
@@ -25,6 +26,7 @@ enum Below {
     Directory(tempfile::TempDir),
     Bucket(Bucket, &'static str),
     Container(Container, &'static str),
+    Gcs(Gcs, &'static str),
 }
 
 impl Backend {
@@ -47,6 +49,7 @@ impl Backend {
             }
             Below::Bucket(bucket, prefix) => bucket.put(&format!("{prefix}{key}"), bytes).await,
             Below::Container(container, prefix) => container.put(&format!("{prefix}{key}"), bytes).await,
+            Below::Gcs(bucket, prefix) => bucket.put(&format!("{prefix}{key}"), bytes),
         }
     }
 
@@ -55,6 +58,7 @@ impl Backend {
             Below::Directory(dir) => std::fs::remove_file(dir.path().join(key)).unwrap(),
             Below::Bucket(bucket, prefix) => bucket.delete(&format!("{prefix}{key}")).await,
             Below::Container(container, prefix) => container.delete(&format!("{prefix}{key}")).await,
+            Below::Gcs(bucket, prefix) => bucket.delete(&format!("{prefix}{key}")),
         }
     }
 
@@ -88,14 +92,32 @@ async fn prefix_of_a_bucket() -> Backend {
 
 async fn container() -> Backend {
     let container = Container::create().await;
-    Backend::new(container.origin(), Below::Container(container, ""), false).refusing(&["tab\there", "..."])
+    Backend::new(container.origin(), Below::Container(container, ""), false).refusing(&AZURE_REFUSES)
 }
 
 async fn prefix_of_a_container() -> Backend {
     let container = Container::create().await;
     let origin = container.origin_under("deep/er");
-    Backend::new(origin, Below::Container(container, "deep/er/"), false).refusing(&["tab\there", "..."])
+    Backend::new(origin, Below::Container(container, "deep/er/"), false).refusing(&AZURE_REFUSES)
 }
+
+async fn gcs() -> Backend {
+    let bucket = Gcs::start().await;
+    Backend::new(bucket.origin(), Below::Gcs(bucket, ""), false).refusing(&["tab\there"])
+}
+
+async fn versioned_gcs() -> Backend {
+    let bucket = Gcs::versioned().await;
+    Backend::new(bucket.origin(), Below::Gcs(bucket, ""), true).refusing(&["tab\there"])
+}
+
+async fn prefix_of_gcs() -> Backend {
+    let bucket = Gcs::start().await;
+    Backend::new(bucket.origin_under("deep/er"), Below::Gcs(bucket, "deep/er/"), false).refusing(&["tab\there"])
+}
+
+/// What no client can address, and what Azure would take for another key.
+const AZURE_REFUSES: [&str; 3] = ["tab\there", "...", "back\\slash"];
 
 fn reliable(backend: Backend) -> Backend {
     let counters = Arc::new(OriginCounters::default());
@@ -111,9 +133,13 @@ macro_rules! contract {
         contract! { @ s3_under_a_prefix: prefix_of_a_bucket().await; $($promise)* }
         contract! { @ azure: container().await; $($promise)* }
         contract! { @ azure_under_a_prefix: prefix_of_a_container().await; $($promise)* }
+        contract! { @ gcs: gcs().await; $($promise)* }
+        contract! { @ gcs_versioned: versioned_gcs().await; $($promise)* }
+        contract! { @ gcs_under_a_prefix: prefix_of_gcs().await; $($promise)* }
         contract! { @ reliable_local: reliable(directory()); $($promise)* }
         contract! { @ reliable_s3: reliable(versioned_bucket().await); $($promise)* }
         contract! { @ reliable_azure: reliable(container().await); $($promise)* }
+        contract! { @ reliable_gcs: reliable(versioned_gcs().await); $($promise)* }
     };
     (@ $backend:ident: $make:expr; $($promise:ident)*) => {
         mod $backend {
