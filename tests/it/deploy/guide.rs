@@ -9,7 +9,9 @@ use std::process::Command;
 use hallpass::config::Settings;
 
 use super::{at, is_a_command, run_well, text, tool};
+use crate::kit::gateway::META;
 use crate::kit::moto::{self, Bucket};
+use crate::kit::shop::Shop;
 
 /// The code blocks of a language below the headings that begin with `heading`.
 fn blocks(heading: &str, language: &str) -> Vec<String> {
@@ -36,9 +38,13 @@ fn blocks(heading: &str, language: &str) -> Vec<String> {
 /// The commands that begin with our name, as words; what another command gives them is one word.
 fn our_commands(shell: &str) -> Vec<Vec<String>> {
     let mut text = shell.replace("\\\n", " ");
-    while let Some(begin) = text.find("\"$(") {
-        let end = text[begin..].find(")\"").unwrap() + begin;
-        text.replace_range(begin..end + 2, "VALUE");
+    while let Some(begin) = text.find("$(") {
+        let mut depth = 0;
+        let end = text[begin..].find(|c| {
+            depth += i32::from(c == '(') - i32::from(c == ')');
+            c == ')' && depth == 0
+        });
+        text.replace_range(begin..=begin + end.unwrap(), "VALUE");
     }
     let pieces = text.split(['\n', '|', ';', '&', '(', ')']);
     let mut found = Vec::new();
@@ -181,8 +187,8 @@ async fn the_bucket_is_closed_opened_and_tidied_by_the_commands_as_they_stand() 
     let kept = std::fs::read_to_string(home.path().join("migrate/policy.json")).unwrap();
     assert!(kept.contains("s3:GetObject"), "what there was is kept: {kept}");
     follow(home.path(), &name, "## 2", |block| block.contains("put-bucket-versioning")).await;
-    let versions = bucket.client.get_bucket_versioning().bucket(&name).send().await.unwrap();
-    assert_eq!(versions.status().unwrap().as_str(), "Enabled");
+    let put = bucket.client.put_object().bucket(&name).key("a").body(b"a".to_vec().into()).send().await.unwrap();
+    assert!(put.version_id().is_some(), "the bucket has versions");
 
     assert_eq!(switches(&bucket).await, None);
     let closes = |block: &str| block.starts_with("aws ") && !block.contains("gcloud");
@@ -196,10 +202,38 @@ async fn the_bucket_is_closed_opened_and_tidied_by_the_commands_as_they_stand() 
     assert!(bucket.client.get_bucket_policy().bucket(&name).send().await.is_err(), "the policy is gone");
 }
 
+/// The three ways of the guide to presign, as commands in `home` with what differs from place to place replaced.
+fn presigners(home: &Path, replaced: &[(&str, &str)]) -> [(&'static str, Command); 3] {
+    let ours = |text: String| {
+        replaced.iter().fold(text, |text, (from, to)| {
+            assert!(text.contains(from), "{from} in {text}");
+            text.replace(from, to)
+        })
+    };
+    let [python] = blocks("## 6", "python").try_into().unwrap();
+    let mut boto3 = moto::python();
+    boto3.args(["-c", &ours(python)]);
+
+    let [js] = blocks("## 6", "js").try_into().unwrap();
+    let tools = PathBuf::from(std::env::var_os("NODE_TOOLS").expect("NODE_TOOLS: see tests/run"));
+    std::os::unix::fs::symlink(tools.join("node_modules"), home.join("node_modules")).unwrap();
+    std::fs::write(home.join("link.mjs"), ours(js)).unwrap();
+    let mut node = Command::new("node");
+    node.arg("link.mjs").current_dir(home);
+
+    let shell = blocks("## 6", "sh").into_iter().find(|block| block.contains("s3 presign")).unwrap();
+    let mut bash = Command::new("bash");
+    bash.args(["-euc", &ours(shell)]).env("HOME", home).env("PATH", path_with_stubs(home));
+    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_PROFILE"] {
+        bash.env_remove(name);
+    }
+    [("boto3", boto3), ("SDK v3", node), ("the AWS CLI", bash)]
+}
+
 /// Runs a program of the guide; the link that it printed.
 fn printed(command: &mut Command) -> String {
     let said = run_well(command);
-    said.lines().rfind(|line| line.starts_with("https://")).unwrap_or_else(|| panic!("{said}")).trim().to_owned()
+    said.lines().rfind(|line| line.starts_with("http")).unwrap_or_else(|| panic!("{said}")).trim().to_owned()
 }
 
 fn of_our_form(link: &str, who: &str) {
@@ -220,20 +254,43 @@ fn of_our_form(link: &str, who: &str) {
 #[test]
 fn the_presign_calls_make_links_of_the_form_that_is_served() {
     let home = tempfile::tempdir().unwrap();
-    let [python] = blocks("## 6", "python").try_into().unwrap();
-    of_our_form(&printed(moto::python().args(["-c", &python])), "boto3");
-
-    let [js] = blocks("## 6", "js").try_into().unwrap();
-    let tools = PathBuf::from(std::env::var_os("NODE_TOOLS").expect("NODE_TOOLS: see tests/run"));
-    std::os::unix::fs::symlink(tools.join("node_modules"), home.path().join("node_modules")).unwrap();
-    std::fs::write(home.path().join("link.mjs"), js).unwrap();
-    of_our_form(&printed(Command::new("node").arg("link.mjs").current_dir(home.path())), "SDK v3");
-
-    let shell = blocks("## 6", "sh").into_iter().find(|block| block.contains("s3 presign")).unwrap();
-    let mut bash = Command::new("bash");
-    bash.args(["-euc", &shell]).env("HOME", home.path()).env("PATH", path_with_stubs(home.path()));
-    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_PROFILE"] {
-        bash.env_remove(name);
+    for (who, mut presigner) in presigners(home.path(), &[]) {
+        of_our_form(&printed(&mut presigner), who);
     }
-    of_our_form(&printed(&mut bash), "the AWS CLI");
+}
+
+#[tokio::test]
+async fn the_presign_calls_of_the_guide_are_answered_with_the_asset() {
+    let shop = Shop::open();
+    let said =
+        String::from_utf8(shop.run(&["keys", "presigner", "billing", "--config", "hallpass.toml"]).stdout).unwrap();
+    let word = |prefix: &str| {
+        let words = said.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        words.into_iter().find(|word| word.starts_with(prefix)).unwrap().to_owned()
+    };
+    let (id, secret) = (word("HPAK"), word("hps_"));
+    std::fs::create_dir(shop.file("secrets")).unwrap();
+    std::fs::write(shop.file("secrets/billing"), &secret).unwrap();
+    std::fs::set_permissions(shop.file("secrets/billing"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let stanza = &said[said.find("[[presigned.clients]]").unwrap()..];
+    let settings = shop.text("hallpass.toml") + "\n[presigned]\nenabled = true\n\n" + stanza;
+    std::fs::write(shop.file("hallpass.toml"), settings).unwrap();
+    shop.serve().await;
+
+    let endpoint = format!("http://{}", shop.public);
+    let home = tempfile::tempdir().unwrap();
+    let replaced = [
+        ("https://media.example.com", endpoint.as_str()),
+        ("HPAKAAAAAAAAAAAAAAAA", &id),
+        ("hps_...", &secret),
+        ("promos/winter.jpg", "winter-sale.jpg"),
+    ];
+    // The CLI's line has bucket and key in one word.
+    for (who, mut presigner) in presigners(home.path(), &replaced) {
+        let link = printed(&mut presigner);
+        let path = link.strip_prefix(&endpoint).unwrap_or_else(|| panic!("{who}: {link}"));
+        let answer = shop.fetch(path, META).await;
+        assert_eq!((answer.status, answer.field("content-type")), (200, Some("image/jpeg")), "{who}: {answer:?}");
+        assert_eq!(shop.fetch(path, "Mozilla/5.0").await.status, 403, "{who}");
+    }
 }

@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::kit::shop::Shop;
+
 use super::{at, is_a_command, run_well, text, tool};
 
 /// The recipe's instructions, each on one line, without comments.
@@ -79,16 +81,31 @@ impl Context {
     }
 }
 
+/// Every source file of the last build without tests, as rustc wrote them down.
+fn what_the_library_is_made_from() -> String {
+    let builds = Path::new(env!("CARGO_BIN_EXE_hallpass")).parent().unwrap().join("deps");
+    let notes = std::fs::read_dir(builds).unwrap().map(|entry| entry.unwrap().path());
+    let notes = notes.filter(|path| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.starts_with("hallpass-") && name.ends_with(".d")
+    });
+    let of_the_library = notes.filter_map(|path| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let line = text.lines().find(|line| line.split(':').next().is_some_and(|made| made.ends_with(".rlib")))?;
+        let when = path.metadata().unwrap().modified().unwrap();
+        Some((when, line.split_once(": ")?.1.to_owned()))
+    });
+    of_the_library.max().expect("cargo built the library for this test").1
+}
+
 #[test]
 fn the_context_has_every_file_that_is_built_and_no_secret() {
     let context = Context::read();
-    // What cargo wrote down of the build: the program, and every file that it was made from.
-    let told = std::fs::read_to_string(format!("{}.d", env!("CARGO_BIN_EXE_hallpass"))).unwrap();
-    let (_, sources) = told.split_once(": ").unwrap();
-    let sources: Vec<_> = sources.split_whitespace().map(Path::new).collect();
+    let told = what_the_library_is_made_from();
+    let sources: Vec<_> = told.split_whitespace().map(Path::new).collect();
     assert!(sources.len() > 100, "they were read: {}", sources.len());
     for source in sources {
-        let path = source.strip_prefix(at("")).unwrap();
+        let path = source.strip_prefix(at("")).unwrap_or(source);
         assert!(context.has(path), "{} is needed, and not in the context", path.display());
     }
     let manifest: toml::Table = text("Cargo.toml").parse().unwrap();
@@ -101,4 +118,32 @@ fn the_context_has_every_file_that_is_built_and_no_secret() {
     {
         assert!(!context.has(Path::new(kept_out)), "{kept_out}");
     }
+}
+
+#[tokio::test]
+async fn the_health_check_says_yes_of_a_gateway_that_serves_and_no_of_every_other() {
+    let shop = Shop::open();
+    let asked = |more: &[&str]| {
+        let output = shop.output(&[&["health", "--config", "hallpass.toml"], more].concat());
+        let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        (output.status.code().unwrap(), out + &err)
+    };
+    let (code, said) = asked(&[]);
+    assert_eq!(code, 1, "nobody is there: {said}");
+    assert!(said.contains("does the gateway run"), "{said}");
+
+    shop.serve().await;
+    assert_eq!(asked(&[]), (0, "200 OK: ok\n".to_owned()));
+    let (code, said) = asked(&["--ready"]);
+    assert!(code == 0 && said.contains("\"ready\":true"), "{code}: {said}");
+
+    // Its only store is gone. What was asked is believed for ten seconds.
+    std::fs::rename(shop.file("media"), shop.file("elsewhere")).unwrap();
+    let begun = std::time::Instant::now();
+    while asked(&["--ready"]).0 == 0 {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "it goes on being ready");
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    }
+    assert!(asked(&["--ready"]).1.contains("\"ready\":false"));
+    assert_eq!(asked(&[]).0, 0, "it lives all the same");
 }

@@ -1,10 +1,11 @@
 //! The sample settings, read by the reader of the settings themselves, with the secrets in files where the samples name them.
 
 use std::path::Path;
+use std::process::Command;
 
 use hallpass::config::{Settings, StorePlace, load_settings};
 
-use super::{at, files};
+use super::{at, files, run_well};
 
 /// A directory like /etc/hallpass, with a sample and the secrets that it names.
 fn read(sample: &Path) -> Settings {
@@ -13,8 +14,11 @@ fn read(sample: &Path) -> Settings {
     std::fs::create_dir(&secrets).unwrap();
     for (name, secret) in [
         ("azure", "c2VjcmV0LWZvci10ZXN0cw=="),
-        ("billing", "hps_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
-        ("gcs.json", "{}"),
+        ("billing", presigner_secret().as_str()),
+        (
+            "gcs.json",
+            r#"{"type":"service_account","private_key":"x","private_key_id":"x","client_email":"hallpass@acme.iam.gserviceaccount.com"}"#,
+        ),
     ] {
         let file = secrets.join(name);
         std::fs::write(&file, secret).unwrap();
@@ -23,6 +27,13 @@ fn read(sample: &Path) -> Settings {
     let settings = home.path().join("hallpass.toml");
     std::fs::copy(sample, &settings).unwrap();
     load_settings(&settings).unwrap_or_else(|faults| panic!("{}:\n{faults}", sample.display()))
+}
+
+/// What `hallpass keys presigner` makes, by the program itself.
+fn presigner_secret() -> String {
+    let said = run_well(Command::new(env!("CARGO_BIN_EXE_hallpass")).args(["keys", "presigner", "billing"]));
+    let secret = said.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).find(|word| word.starts_with("hps_"));
+    secret.unwrap_or_else(|| panic!("{said}")).to_owned()
 }
 
 #[test]
