@@ -74,6 +74,11 @@ impl Reader {
         Ok(())
     }
 
+    /// The first bytes, as long as nobody took them.
+    pub const fn at_hand(&self) -> Option<&Bytes> {
+        self.at_hand.as_ref()
+    }
+
     /// Whether it shares a read that another request had begun.
     pub const fn is_collapsed(&self) -> bool {
         self.collapsed

@@ -26,7 +26,7 @@ pub use decide::{TypeDecision, TypeRefusal, decide_type, is_active};
 pub use facts::{Colour, Detail, Facts, Moov, Movie, Picture, PictureHeader, Track, TrackKind};
 pub use format::Format;
 pub use header::{BadHeaderKind, HeaderKind};
-pub use inspect::Inspector;
+pub use inspect::{GLIMPSE, Inspector, glimpse};
 pub use naming::{extension_for, stem_for};
 pub use preflight::{Finding, Preflight, preflight};
 
