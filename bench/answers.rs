@@ -3,19 +3,20 @@
 //! Heads have no way in of their own, so what one costs is the difference between two lines: 200 less 304, for instance, is the content's
 //! fields and the opening of a body that is then dropped unread.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
-use hallpass::asset::{AssetParts, AssetRequest, Assets, Presigning, Story, Target};
+use hallpass::asset::{AssetParts, AssetRequest, Assets, Story, Target};
 use hallpass::cache::{Cache, CacheSettings};
 use hallpass::catalog::{Catalog, CatalogSettings};
 use hallpass::fetcher::{ClientAddr, PeerAddr, Profile, Profiles, client_address};
 use hallpass::http::Retrieval;
 use hallpass::link::{Link, LinkBounds, Revocations, Seals};
 use hallpass::mint::{Heads, KnownObjects, MintPolicy};
-use hallpass::presign::{PresignClients, PresignRules};
+use hallpass::presign::{PresignClients, PresignRules, Presigning};
 use hallpass::telemetry::Metrics;
 use hallpass::value::Live;
 use http::header::{IF_NONE_MATCH, RANGE, USER_AGENT};
@@ -124,6 +125,7 @@ async fn assets(seals: Seals) -> Assets {
         clients: PresignClients::default(),
         rules: PresignRules::default(),
         fetcher: meta.name.clone(),
+        virtual_hosts: BTreeMap::new(),
     };
     let cache = Cache::new(settings, None, catalog.clone(), Arc::new(Metrics::new()), Box::new(|_| {}));
     Assets::new(AssetParts {

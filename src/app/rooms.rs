@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::stores::open_stores;
 use super::tls::Tls;
 use crate::arena::Arena;
-use crate::asset::{AssetParts, Assets, Presigning};
+use crate::asset::{AssetParts, Assets};
 use crate::cache::{Cache, CacheSettings, OnWrongBytes};
 use crate::catalog::{Catalog, CatalogError};
 use crate::config::{HostNames, Loaded, PresignedSettings, Settings};
@@ -17,6 +17,7 @@ use crate::fetcher::Profiles;
 use crate::link::{LinkBounds, Revocations, SealError, Seals};
 use crate::mint::{Heads, KnownObjects, MintPolicy, Minter, MinterParts, ObjectId, RevokeError, Revoker};
 use crate::origin::{OriginError, StoreCounters, Stores};
+use crate::presign::Presigning;
 use crate::server::NetworkRates;
 use crate::telemetry::{AccessLog, Metrics, Sink};
 use crate::tls::{AcmeError, TlsError};
@@ -157,6 +158,7 @@ fn presigning(settings: &PresignedSettings) -> Presigning {
         clients: settings.clients.iter().cloned().collect(),
         rules: settings.rules,
         fetcher: settings.fetcher.clone(),
+        virtual_hosts: settings.virtual_hosts.clone(),
     }
 }
 
@@ -260,6 +262,7 @@ impl Rooms {
             seals: self.seals.clone(),
             stores: self.stores.clone(),
             profiles: self.profiles.clone(),
+            presigning: self.presigning.clone(),
             bounds: self.bounds,
             revocations: Arc::clone(&self.revocations),
             clients: self.clients.clone(),

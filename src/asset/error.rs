@@ -70,6 +70,14 @@ impl AssetError {
         }
     }
 
+    /// What it means for a presigned URL that the store was asked what lies there, and said this.
+    pub fn of_head(error: OriginError) -> Self {
+        match error {
+            OriginError::NotFound | OriginError::Unaddressable(_) => Self::NoSuchObject,
+            error => Self::Read(ReadError::Origin(error)),
+        }
+    }
+
     /// Whether what the store said of the object a moment ago turned out to be true no more.
     pub(super) const fn is_overtaken(&self) -> bool {
         matches!(self, Self::Read(ReadError::Origin(OriginError::NotFound | OriginError::Changed)))

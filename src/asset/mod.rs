@@ -31,7 +31,6 @@ pub use error::{
     AssetError, BAD_REQUEST, METHOD_NOT_ALLOWED, MISDIRECTED, NOT_FOUND, NOT_IMPLEMENTED, ORIGIN_FAILED, OVERLOADED,
 };
 pub use permit::Permit;
-pub use presigned::Presigning;
 pub use s3_error::in_s3_words;
 pub use service::{AssetParts, AssetRequest, Assets, PresignedTarget, Story, Target};
 pub use warrant::Warrant;

@@ -7,21 +7,8 @@ use super::resolve::Place;
 use super::{PresignedTarget, Warrant};
 use crate::http::Retrieval;
 use crate::link::{LinkId, Revocations};
-use crate::presign::{Addressing, OpenedUrl, PresignClients, PresignDenial, PresignRules, PresignedRequest, open};
-use crate::value::{ProfileName, UnixTime};
-
-/// What is believed of presigned URLs, as the settings in force have it.
-#[derive(Clone, Debug)]
-pub struct Presigning {
-    /// Whether they are served at all.
-    pub is_enabled: bool,
-    /// Who may presign.
-    pub clients: PresignClients,
-    /// How long a URL may live.
-    pub rules: PresignRules,
-    /// The profile of their fetchers.
-    pub fetcher: ProfileName,
-}
+use crate::presign::{Addressing, OpenedUrl, PresignDenial, PresignedRequest, Presigning, open};
+use crate::value::UnixTime;
 
 /// URLs that have opened lately.
 pub(super) type Urls = Memo<Presigning, Opened>;

@@ -15,7 +15,7 @@ use crate::cache::{Came, ContentId, ReadError, Reader, Source};
 use crate::http::BadEntityTag;
 use crate::media::{self, Facts};
 use crate::mint::{HeadFailure, ObjectId};
-use crate::origin::{ObjectMeta, Origin, OriginError};
+use crate::origin::{ObjectMeta, Origin};
 use crate::presign::VerifiedUrl;
 use crate::value::{ByteSpan, FileName, VersionId};
 
@@ -154,8 +154,7 @@ const fn is_believed(representation: &Representation) -> bool {
 
 fn not_there(failure: HeadFailure) -> AssetError {
     match failure {
-        HeadFailure::Store(OriginError::NotFound | OriginError::Unaddressable(_)) => AssetError::NoSuchObject,
-        HeadFailure::Store(error) => AssetError::Read(ReadError::Origin(error)),
+        HeadFailure::Store(error) => AssetError::of_head(error),
         HeadFailure::GivenUp => AssetError::Read(ReadError::Lost),
     }
 }

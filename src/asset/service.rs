@@ -16,13 +16,14 @@ use super::presigned::{self, Disbelieved, Urls};
 use super::reply::{Content, Reply};
 use super::resolve::Ahead;
 use super::warrant::Sight;
-use super::{AssetBody, AssetError, Permit, Presigning, Warrant};
+use super::{AssetBody, AssetError, Permit, Warrant};
 use crate::cache::{Cache, ReadError};
 use crate::fetcher::{ClientAddr, Profiles, Refusal, RequestFacts, Verdict};
 use crate::http::{Decision, Multipart, Retrieval, decide};
 use crate::link::{Denial, LinkBounds, LinkId, LinkPath, Revocations, Seals};
 use crate::mint::{Heads, KnownObjects, MintPolicy};
 use crate::origin::{Origin, OriginError, Stores};
+use crate::presign::{Presigning, is_presigned};
 use crate::value::{Clock, Live, StoreName, UnixTime};
 
 /// Answers asset requests.
@@ -123,7 +124,7 @@ impl Assets {
 
     /// Whether a request with this query is one for a presigned URL, right or wrong.
     pub fn are_presigned_by(&self, query: &str) -> bool {
-        crate::presign::is_presigned(query) && self.0.parts.presigning.get().is_enabled
+        is_presigned(query) && self.0.parts.presigning.get().is_enabled
     }
 
     /// Answers one request, and tells in `story` what became known on the way.

@@ -1,4 +1,4 @@
-//! `hallpass inspect URL`: what a link says, whether it would be served, and why not.
+//! `hallpass inspect URL`: what a link or a presigned URL says, whether it would be served, and why not.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -24,7 +24,8 @@ pub(super) struct InspectArgs {
 pub(super) async fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let rooms = open_rooms(&args.place.config).await?;
     let (seals, profiles, stores) = (rooms.seals.keep(), rooms.profiles.keep(), rooms.stores.keep());
-    let judge = Judge { seals: &seals, bounds: &rooms.bounds, revocations: &rooms.revocations, profiles: &profiles };
+    let (presigning, bounds, revocations) = (rooms.presigning.keep(), &rooms.bounds, &*rooms.revocations);
+    let judge = Judge { seals: &seals, bounds, revocations, profiles: &profiles, presigning: &presigning };
     let inspection = inspect(&args.url, &judge, rooms.clock.now()).probe(&stores).await;
     close_rooms(&rooms).await?;
     let answer = InspectAnswer::of(&inspection);

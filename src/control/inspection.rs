@@ -1,4 +1,4 @@
-//! `/v1/inspect`: what a link says, and what a fetcher that came with it now would be answered.
+//! `/v1/inspect`: what a link or a presigned URL says, and what a fetcher that came with it now would be answered.
 //!
 //! The link itself is never repeated: it is a credential, and an answer may be pasted into a ticket.
 
@@ -17,7 +17,9 @@ use super::problems::Failure;
 use crate::asset::{AssetError, NOT_FOUND};
 use crate::http::Problem;
 use crate::link::{Denial, InvalidReason, LinkId, LinkPath, PublicOrigin};
-use crate::mint::{Inspection, Judge, LinkState, inspect};
+use crate::mint::{Inspected, Inspection, Judge, LinkState, inspect};
+use crate::presign::{OpenedUrl, PresignDenial};
+use crate::value::{ClientName, ObjectKey, StoreName, UnixTime};
 
 /// A link to inspect.
 #[derive(Deserialize, ToSchema)]
@@ -39,10 +41,33 @@ pub struct InspectAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "seal")]
     reason: Option<&'static str>,
-    /// What it says; null where it did not open.
+    /// What it says; null where it did not open, or is presigned.
     grant: Option<GrantStory>,
+    /// What a presigned URL says; absent where it is none of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presigned: Option<PresignedStory>,
     /// What a fetcher that its profile admits would be answered; null where the URL is not even for our host.
     answer: Option<WouldBe>,
+}
+
+/// What a presigned URL says.
+#[derive(Serialize, ToSchema)]
+struct PresignedStory {
+    /// The store.
+    #[schema(value_type = String)]
+    store: StoreName,
+    /// The object's key in it.
+    #[schema(value_type = String)]
+    key: ObjectKey,
+    /// Who signed it.
+    #[schema(value_type = String)]
+    client: ClientName,
+    /// When, by its own account.
+    #[schema(value_type = String, format = DateTime)]
+    issued_at: UnixTime,
+    /// The first second at which it is over.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: UnixTime,
 }
 
 /// Whether a link would be believed.
@@ -87,10 +112,14 @@ pub(super) async fn inspect_link(
     JsonBody(InspectRequest { url }): JsonBody<InspectRequest>,
 ) -> Result<Json<InspectAnswer>, Failure> {
     let (seals, profiles, stores) = (control.seals.keep(), control.profiles.keep(), control.stores.keep());
-    let judge =
-        Judge { seals: &seals, bounds: &control.bounds, revocations: &control.revocations, profiles: &profiles };
+    let presigning = control.presigning.keep();
+    let (bounds, revocations) = (&control.bounds, &*control.revocations);
+    let judge = Judge { seals: &seals, bounds, revocations, profiles: &profiles, presigning: &presigning };
     let found = inspect(&url, &judge, control.clock.now());
-    let owner = found.opened.as_ref().map(|opened| &opened.grant().client);
+    let owner = found.opened.as_ref().map(|opened| match opened {
+        Inspected::Link(opened) => &opened.grant().client,
+        Inspected::Presigned(opened) => &opened.client().name,
+    });
     if owner.is_some_and(|owner| !client.sees(owner)) {
         return Err(Failure::NoSuchLink);
     }
@@ -105,12 +134,18 @@ pub(super) async fn inspect_link(
 impl InspectAnswer {
     /// What is answered for `found`.
     pub fn of(found: &Inspection) -> Self {
-        let opened = found.opened.as_ref();
+        let (mut grant, mut presigned) = (None, None);
+        match &found.opened {
+            Some(Inspected::Link(opened)) => grant = Some(GrantStory::new(opened.grant(), opened.key())),
+            Some(Inspected::Presigned(opened)) => presigned = Some(PresignedStory::of(opened)),
+            None => {}
+        }
         Self {
             id: found.id,
             state: Believed::of(&found.state),
             reason: reason(&found.state),
-            grant: opened.map(|opened| GrantStory::new(opened.grant(), opened.key())),
+            grant,
+            presigned,
             answer: would_be(found),
         }
     }
@@ -121,13 +156,27 @@ impl InspectAnswer {
     }
 }
 
+impl PresignedStory {
+    fn of(opened: &OpenedUrl) -> Self {
+        Self {
+            store: opened.store().clone(),
+            key: opened.key().clone(),
+            client: opened.client().name.clone(),
+            issued_at: opened.issued(),
+            expires_at: opened.expires(),
+        }
+    }
+}
+
 impl Believed {
     const fn of(state: &LinkState) -> Self {
         match state {
             LinkState::Valid | LinkState::NoProfile => Self::Valid,
-            LinkState::Denied(Denial::Invalid(_)) => Self::Invalid,
-            LinkState::Denied(Denial::Expired { .. }) => Self::Expired,
-            LinkState::Denied(Denial::Revoked(_)) => Self::Revoked,
+            LinkState::Denied(Denial::Expired { .. }) | LinkState::Unsigned(PresignDenial::Expired { .. }) => {
+                Self::Expired
+            }
+            LinkState::Denied(Denial::Revoked(_)) | LinkState::Unsigned(PresignDenial::Revoked(_)) => Self::Revoked,
+            LinkState::Denied(Denial::Invalid(_)) | LinkState::Unsigned(_) => Self::Invalid,
             LinkState::NotALink => Self::NotALink,
         }
     }
@@ -136,6 +185,7 @@ impl Believed {
 const fn reason(state: &LinkState) -> Option<&'static str> {
     match state {
         LinkState::Denied(denial) => Some(denial.label()),
+        LinkState::Unsigned(denial) => Some(denial.label()),
         LinkState::NoProfile => Some("no-profile"),
         LinkState::Valid | LinkState::NotALink => None,
     }
@@ -145,6 +195,10 @@ const fn reason(state: &LinkState) -> Option<&'static str> {
 fn would_be(found: &Inspection) -> Option<WouldBe> {
     let problem = match (&found.state, &found.object) {
         (LinkState::Denied(denial), _) => AssetError::Denied(denial.clone()).problem(),
+        (LinkState::Unsigned(denial), _) => AssetError::Unsigned(denial.clone()).s3_problem(),
+        (LinkState::Valid, Some(Err(error))) if matches!(found.opened, Some(Inspected::Presigned(_))) => {
+            AssetError::of_head(error.clone()).s3_problem()
+        }
         (LinkState::Valid, Some(Err(error))) => AssetError::Read(error.clone().into()).problem(),
         (LinkState::Valid, Some(Ok(())) | None) => return Some(WouldBe { status: 200, code: None, detail: None }),
         (LinkState::NoProfile, _) => AssetError::Refused.problem(),
@@ -177,7 +231,6 @@ mod tests {
     use super::*;
     use crate::link::Revocation;
     use crate::origin::OriginError;
-    use crate::value::UnixTime;
 
     #[test]
     fn the_would_be_answer_is_the_public_listeners() {

@@ -8,6 +8,7 @@ use crate::fetcher::Profiles;
 use crate::link::{LinkBounds, Revocations, Seals};
 use crate::mint::{Minter, Revoker};
 use crate::origin::Stores;
+use crate::presign::Presigning;
 use crate::telemetry::Metrics;
 use crate::value::{Clock, Live};
 
@@ -25,6 +26,8 @@ pub struct ControlParts {
     pub stores: Live<Stores>,
     /// The fetcher profiles in force, to inspect links with.
     pub profiles: Live<Profiles>,
+    /// What is believed of presigned URLs, to inspect them with.
+    pub presigning: Live<Presigning>,
     /// How long links live.
     pub bounds: LinkBounds,
     /// Which links have ended early.

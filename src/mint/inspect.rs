@@ -1,10 +1,12 @@
-//! What a link says, and what would be answered to a fetcher that came with it now.
+//! What a link or a presigned URL says, and what would be answered to a fetcher that came with it now.
 
 use std::sync::Arc;
 
 use crate::fetcher::Profiles;
+use crate::http::Retrieval;
 use crate::link::{Denial, LinkBounds, LinkId, LinkPath, OpenedGrant, Revocations, Seals};
 use crate::origin::{OriginError, Stores};
+use crate::presign::{OpenedUrl, PresignDenial, PresignedRequest, Presigning, is_presigned, open};
 use crate::value::{ByteSpan, UnixTime};
 
 /// What became known of a link.
@@ -15,9 +17,18 @@ pub struct Inspection {
     /// Whether it would be believed.
     pub state: LinkState,
     /// What it says, where it opened.
-    pub opened: Option<Arc<OpenedGrant>>,
-    /// What the store says of the minted version: `Ok` where it is still the current one.
+    pub opened: Option<Inspected>,
+    /// What the store says: `Ok` where it still has the minted version, or, of a presigned URL, anything.
     pub object: Option<Result<(), OriginError>>,
+}
+
+/// What a text opened to.
+#[derive(Clone, Debug)]
+pub enum Inspected {
+    /// A link of ours.
+    Link(Arc<OpenedGrant>),
+    /// A presigned URL.
+    Presigned(Arc<OpenedUrl>),
 }
 
 /// Whether a link is believed.
@@ -27,6 +38,8 @@ pub enum LinkState {
     Valid,
     /// It is not, and why.
     Denied(Denial),
+    /// It is presigned, and not believed.
+    Unsigned(PresignDenial),
     /// It would be, but its fetcher profile is gone, and so nobody is admitted.
     NoProfile,
     /// The text has not even the shape of one.
@@ -43,12 +56,14 @@ pub struct Judge<'a> {
     pub revocations: &'a Revocations,
     /// The fetcher profiles in force.
     pub profiles: &'a Profiles,
+    /// What is believed of presigned URLs.
+    pub presigning: &'a Presigning,
 }
 
 /// Opens and judges `url` as a request at `now` would be. It asks no store; [`Inspection::probe`] does.
 pub fn inspect(url: &str, judge: &Judge<'_>, now: UnixTime) -> Inspection {
     let Ok(path) = LinkPath::parse_url(url, judge.seals.origin()) else {
-        return Inspection { id: None, state: LinkState::NotALink, opened: None, object: None };
+        return inspect_presigned(url, judge, now);
     };
     let id = Some(path.id());
     let opened = match judge.seals.open(&path, now) {
@@ -60,16 +75,43 @@ pub fn inspect(url: &str, judge: &Judge<'_>, now: UnixTime) -> Inspection {
         Ok(_) => LinkState::NoProfile,
         Err(denial) => LinkState::Denied(denial),
     };
-    Inspection { id, state, opened: Some(opened), object: None }
+    Inspection { id, state, opened: Some(Inspected::Link(opened)), object: None }
+}
+
+fn inspect_presigned(url: &str, judge: &Judge<'_>, now: UnixTime) -> Inspection {
+    let told = |state| Inspection { id: None, state, opened: None, object: None };
+    let uri = url.parse::<http::Uri>().ok();
+    let parts = uri.as_ref().and_then(|uri| Some((uri.authority()?.as_str(), uri.path(), uri.query()?)));
+    let presigning = judge.presigning;
+    let Some((authority, path, query)) = parts.filter(|(.., query)| presigning.is_enabled && is_presigned(query))
+    else {
+        return told(LinkState::NotALink);
+    };
+    let addressing = presigning.addressing(&authority.to_ascii_lowercase());
+    // HEAD opens for whatever was signed for it or for GET.
+    let request = PresignedRequest { method: Retrieval::Head, authority, path, query, addressing };
+    let opened = match open(&request, &presigning.clients, &presigning.rules) {
+        Ok(opened) => Arc::new(opened),
+        Err(denial) => return told(LinkState::Unsigned(denial)),
+    };
+    let state = match judge.revocations.ask(|set| opened.judge(now, &presigning.rules, set)) {
+        Ok(_) if judge.profiles.contains_key(&presigning.fetcher) => LinkState::Valid,
+        Ok(_) => LinkState::NoProfile,
+        Err(denial) => LinkState::Unsigned(denial),
+    };
+    Inspection { id: Some(opened.id()), state, opened: Some(Inspected::Presigned(opened)), object: None }
 }
 
 impl Inspection {
-    /// The same, and whether the store still has the minted version: its first byte is asked for, pinned as a fetch would be. Of a link
-    /// that is not believed no store is asked.
+    /// The same, and whether the store still has the minted version: its first byte is asked for, pinned as a fetch would be. Of a presigned
+    /// URL, whether it has anything there. Of a link that is not believed no store is asked.
     #[must_use]
     pub async fn probe(mut self, stores: &Stores) -> Self {
         if let (LinkState::Valid, Some(opened)) = (&self.state, &self.opened) {
-            self.object = Some(read_first_byte(opened, stores).await);
+            self.object = Some(match opened {
+                Inspected::Link(opened) => read_first_byte(opened, stores).await,
+                Inspected::Presigned(opened) => ask_head(opened, stores).await,
+            });
         }
         self
     }
@@ -77,9 +119,18 @@ impl Inspection {
 
 async fn read_first_byte(opened: &OpenedGrant, stores: &Stores) -> Result<(), OriginError> {
     let grant = opened.grant();
-    let store = stores.get(&grant.store).ok_or(OriginError::Failed("the store is no longer configured".to_owned()))?;
+    let store = stores.get(&grant.store).ok_or_else(store_is_gone)?;
     match ByteSpan::within(0, 0, grant.length) {
         Some(first) => store.read(&grant.key, &grant.version, first).await.map(drop),
         None => Ok(()),
     }
+}
+
+async fn ask_head(opened: &OpenedUrl, stores: &Stores) -> Result<(), OriginError> {
+    let store = stores.get(opened.store()).ok_or_else(store_is_gone)?;
+    store.head(opened.key()).await.map(drop)
+}
+
+fn store_is_gone() -> OriginError {
+    OriginError::Failed("the store is no longer configured".to_owned())
 }

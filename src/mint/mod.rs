@@ -17,7 +17,7 @@ mod revoker;
 
 pub use error::{MintError, ReadFailure};
 pub use heads::{HeadFailure, Heads};
-pub use inspect::{Inspection, Judge, LinkState, inspect};
+pub use inspect::{Inspected, Inspection, Judge, LinkState, inspect};
 pub use known::{Known, KnownObjects, ObjectId};
 pub use minter::{MintPolicy, MintSettings, Minter, MinterParts};
 pub use request::{MintRequest, MintWarning, Minted};

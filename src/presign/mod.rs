@@ -19,6 +19,7 @@ mod disposition;
 mod lifetime;
 mod open;
 mod overrides;
+mod presigning;
 mod query;
 mod rules;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use disposition::{BadDisposition, DispositionOverride};
 pub use lifetime::Lifetime;
 pub use open::{Addressing, OpenedUrl, PresignedRequest, open};
 pub use overrides::Overrides;
+pub use presigning::Presigning;
 pub use query::is_presigned;
 pub use rules::{Parameters, Payload, PresignRules, SigV4Rules};
 pub use verified::VerifiedUrl;

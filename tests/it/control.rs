@@ -20,6 +20,7 @@ use hallpass::ops::{self, OpsParts, Readiness};
 use hallpass::origin::{
     ByteStream, LocalOrigin, LocalSettings, ObjectMeta, Origin, OriginError, StoreCounters, Stores,
 };
+use hallpass::presign::{PresignClients, PresignRules, Presigning};
 use hallpass::telemetry::Metrics;
 use hallpass::value::{ByteSpan, Clock, Live, ObjectKey, ObjectVersion, UnixTime};
 use serde_json::{Value, json};
@@ -267,6 +268,7 @@ fn parts(
         seals,
         stores,
         profiles: profiles.clone(),
+        presigning: Live::new(no_presigning()),
         bounds,
         revocations,
         metrics: Arc::clone(&metrics),
@@ -274,6 +276,17 @@ fn parts(
         clock: clock.clone(),
     };
     (parts, metrics)
+}
+
+/// Presigned URLs are switched off.
+fn no_presigning() -> Presigning {
+    Presigning {
+        is_enabled: false,
+        clients: PresignClients::default(),
+        rules: PresignRules::default(),
+        fetcher: "meta".parse().unwrap(),
+        virtual_hosts: BTreeMap::new(),
+    }
 }
 
 async fn listen(router: Router) -> SocketAddr {
