@@ -2,6 +2,7 @@
 
 mod bucket;
 mod contract;
+pub mod creating;
 mod faults;
 mod hostile_files;
 mod resuming;
