@@ -213,25 +213,34 @@ impl<'a> Section<'a> {
         if self.read(name, |_| Ok(())).is_some() {
             self.fault(file, format!("says the same as {name}; keep one of them"));
         }
-        self.secret_file(file, how)
+        self.file(file, read, how)
     }
 
-    /// The same, where none of the two need be there.
-    pub(super) fn secret_or_none<T>(
+    /// The secret of [`Section::private`] where it is written, one way or the other; none need be there.
+    pub(super) fn private_or_none<T>(
         &mut self,
         name: &'static str,
         file: &'static str,
         how: impl FnOnce(&Value) -> Reading<T>,
     ) -> Option<T> {
         if self.has(name) || self.has(file) {
-            return self.secret(name, file, "", how);
+            return self.private(name, file, "", how);
         }
         self.known.extend([name, file]);
         None
     }
 
-    /// What the file holds that the setting `file` names.
-    pub(super) fn secret_file<T>(&mut self, file: &'static str, how: impl FnOnce(&Value) -> Reading<T>) -> Option<T> {
+    /// What the file holds that the setting `file` names; nobody but its owner may be able to read it.
+    pub(super) fn private_file<T>(&mut self, file: &'static str, how: impl FnOnce(&Value) -> Reading<T>) -> Option<T> {
+        self.file(file, self.context.read_private, how)
+    }
+
+    fn file<T>(
+        &mut self,
+        file: &'static str,
+        read: &dyn Fn(&Path) -> Reading<String>,
+        how: impl FnOnce(&Value) -> Reading<T>,
+    ) -> Option<T> {
         let path = self.path(file)?;
         let held = read(&path).map(Value::String);
         held.and_then(|value| how(&value)).map_err(|problem| self.fault(file, problem)).ok()
