@@ -161,7 +161,7 @@ async fn store_finding(name: &StoreName, settings: &StoreSettings) -> Finding {
 }
 
 async fn probe(settings: &StoreSettings) -> Result<(), OriginError> {
-    let store = open_store(settings).await?;
+    let store = open_store(settings).await?.origin;
     let probed = tokio::time::timeout(PROBE_MAX, store.probe()).await;
     probed.unwrap_or_else(|_| Err(OriginError::Unavailable(format!("no answer within {} s", PROBE_MAX.as_secs()))))
 }

@@ -232,23 +232,23 @@ impl<'a> Section<'a> {
         self.file_read_by(read, file, how)
     }
 
-    /// The same, where none of the two need be there.
-    pub(super) fn secret_or_none<T>(
+    /// The secret of [`Section::private`] where it is written, one way or the other; none need be there.
+    pub(super) fn private_or_none<T>(
         &mut self,
         name: &'static str,
         file: &'static str,
         how: impl FnOnce(&Value) -> Reading<T>,
     ) -> Option<T> {
         if self.has(name) || self.has(file) {
-            return self.secret(name, file, "", how);
+            return self.private(name, file, "", how);
         }
         self.known.extend([name, file]);
         None
     }
 
-    /// What the file holds that the setting `file` names.
-    pub(super) fn secret_file<T>(&mut self, file: &'static str, how: impl FnOnce(&Value) -> Reading<T>) -> Option<T> {
-        self.file_read_by(self.context.read_secret, file, how)
+    /// What the file holds that the setting `file` names; nobody but its owner may be able to read it.
+    pub(super) fn private_file<T>(&mut self, file: &'static str, how: impl FnOnce(&Value) -> Reading<T>) -> Option<T> {
+        self.file_read_by(self.context.read_private, file, how)
     }
 
     fn file_read_by<T>(

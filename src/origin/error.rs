@@ -40,6 +40,9 @@ pub enum Waited {
     /// The answer's body stopped coming.
     #[error("the next bytes of a body, for {}", humantime::format_duration(*.0))]
     Stall(Duration),
+    /// An object that was to be stored was not taken.
+    #[error("it to take an object, for {}", humantime::format_duration(*.0))]
+    Taking(Duration),
     /// The store's client gave up by its own limits, such as the one for opening a connection.
     #[error("a connection")]
     Connection,

@@ -3,7 +3,8 @@
 //! Every read names the version it wants, so bytes of two overwrites are never joined; a body that is short, long or broken
 //! ends in an error, never cleanly. [`LocalOrigin`], [`S3Origin`] and [`CloudOrigin`] speak to stores and try once; [`ReliableOrigin`] wraps
 //! any of them and adds time limits, retries within a budget, and the resuming of broken bodies. The stores know nothing of
-//! permission: whoever holds one may read it all, so only rooms that hold a permit may hold a store.
+//! permission: whoever holds one may read it all, so only rooms that hold a permit may hold a store. Stores that take new objects
+//! are [`Create`] too, which is create-only: nothing in this room overwrites or deletes anything.
 //!
 //! Imports `value` and nothing else.
 
@@ -24,7 +25,7 @@ pub use contract::{ByteStream, ObjectMeta, Origin};
 pub use create::{Create, CreateError, NewObject};
 pub use error::{OriginError, Waited};
 pub use local::{LocalOrigin, LocalSettings};
-pub use reliable::{OriginCounters, Outcome, ReliableOrigin, RetryPolicy};
+pub use reliable::{OriginCounters, Outcome, ReliableCreate, ReliableOrigin, RetryPolicy};
 pub use s3::{S3Origin, S3Settings};
 pub use store_counters::StoreCounters;
 pub use stores::Stores;

@@ -20,6 +20,7 @@ mod cache;
 mod cache_memory;
 mod catalog;
 mod clients;
+mod cloud_stores;
 mod control;
 mod deploy;
 mod docs;

@@ -15,8 +15,9 @@ use hallpass::config::{
 };
 use hallpass::fetcher::{Mode, Profile, Require};
 use hallpass::link::{Keyring, LinkBounds};
+use hallpass::origin::{AzureCredentials, GcsCredentials};
 use hallpass::presign::{AccessKeyId, PresignRules};
-use hallpass::value::{Clock, StoreName};
+use hallpass::value::{Clock, Secret, StoreName};
 use proptest::prelude::*;
 
 fn read(text: &str) -> Result<Settings, Faults> {
@@ -288,6 +289,20 @@ fn each_fault_says_what_to_do() {
             "cache.manifest_wait: is a time from 1s to 5m, with its unit and in quotes, such as \"90s\" or \"20m\"",
         ),
         ("stores.bad = { kind = 'ftp' }", "stores.bad.kind: is one of \"s3\", \"gcs\", \"azure\", \"local\""),
+        ("stores.bad = { kind = 'local' }", "stores.bad.root: is missing; write the directory that holds the objects"),
+        (
+            "fetchers.x.mode = 'observe'",
+            "fetchers.x.agents: the profile names neither agents nor networks: add one of them, or set mode = \"off\"",
+        ),
+        ("insecure_public_origin = 1", "insecure_public_origin: is true or false, without quotes"),
+    ] {
+        assert_eq!(lines(&read(&with(more)).unwrap_err()), [expected], "{more}");
+    }
+}
+
+#[test]
+fn each_fault_of_a_cloud_says_what_to_do() {
+    for (more, expected) in [
         ("stores.bad = { kind = 'gcs' }", "stores.bad.bucket: is missing; write the bucket's name"),
         (
             "stores.bad = { kind = 'gcs', bucket = 'b', prefix = 'a//b' }",
@@ -313,12 +328,6 @@ fn each_fault_says_what_to_do() {
             "stores.bad = { kind = 'azure', account = 'acme', container = 'docs', sas_token = 'hunter2' }",
             "stores.bad.sas_token: is a shared access signature, such as \"sv=...&sig=...\"",
         ),
-        ("stores.bad = { kind = 'local' }", "stores.bad.root: is missing; write the directory that holds the objects"),
-        (
-            "fetchers.x.mode = 'observe'",
-            "fetchers.x.agents: the profile names neither agents nor networks: add one of them, or set mode = \"off\"",
-        ),
-        ("insecure_public_origin = 1", "insecure_public_origin: is true or false, without quotes"),
     ] {
         assert_eq!(lines(&read(&with(more)).unwrap_err()), [expected], "{more}");
     }
@@ -519,8 +528,12 @@ fn the_examples_stanzas_in_comments_are_settings_too() {
     let on = on.replace("hps_ and 52 of a-z, 2-7", secret.expose());
     let on =
         on.replace("\npublic_origin = \"http://127.0.0.1:8080\"", "\npublic_origin = \"https://media.example.com\"");
+    // Nothing is opened here, so secrets stand where files of them are named.
+    let on = on
+        .replace("\nservice_account_file = ", "\n# ")
+        .replace("\naccess_key_file = \"secrets/azure\"", "\naccess_key = \"c2VjcmV0\"");
     let settings = Settings::from_toml(&on, &BTreeMap::new(), Path::new("deploy")).unwrap();
-    assert_eq!((settings.clients.len(), settings.stores.len(), settings.fetchers.len()), (1, 2, 1));
+    assert_eq!((settings.clients.len(), settings.stores.len(), settings.fetchers.len()), (1, 4, 1));
     let presigned = &settings.presigned;
     assert_eq!((presigned.enabled, presigned.virtual_hosts.len(), presigned.clients.len()), (true, 1, 1));
     assert_eq!((presigned.rules, presigned.fetcher.as_str()), (PresignRules::default(), "meta"));
@@ -702,4 +715,44 @@ fn profiles_have_their_networks_from_files() {
     assert_eq!(found.len(), 6, "{found:?}");
     assert!(found.iter().all(|line| line.starts_with("fetchers.other.networks_file: ")));
     assert!(!found.join("").contains("deadbeef"), "a wrong file's lines are not shown: {found:?}");
+}
+
+#[test]
+fn credentials_of_clouds_are_read_from_private_files() {
+    let azure = "[stores.docs]\nkind = 'azure'\naccount = 'acme'\ncontainer = 'docs'\naccess_key_file = 'key'\n";
+    let gcs = "[stores.cold]\nkind = 'gcs'\nbucket = 'acme'\nservice_account_file = 'gcs.json'\n";
+    let home = Home::new(&with(&format!("{azure}{gcs}")));
+    let account = "{\"type\": \"service_account\", \"private_key\": \"hunter2\", \"private_key_id\": \"1\", \"client_email\": \"a\"}\n";
+    home.put("key", "aHVudGVyMg==\n", 0o600);
+    home.put("gcs.json", account, 0o600);
+    let loaded = load(&home.path("hallpass.toml")).unwrap();
+    let place = |name: &str| loaded.settings.stores[&name.parse().unwrap()].place.clone();
+    let StorePlace::Azure(docs) = place("docs") else { panic!("not Azure") };
+    assert_eq!(docs.credentials, AzureCredentials::AccessKey(Secret::new("aHVudGVyMg==".to_owned())));
+    let StorePlace::Gcs(cold) = place("cold") else { panic!("not GCS") };
+    assert!(matches!(&cold.credentials, GcsCredentials::ServiceAccount(text) if text.expose().contains("hunter2")));
+    assert!(loaded.files.contains(&home.path("gcs.json")), "a change of it is a change of the settings");
+    assert!(!format!("{loaded:?}").contains("aHVudGVyMg") && !format!("{loaded:?}").contains("hunter2"));
+
+    home.put("key", "aHVudGVyMg==", 0o644);
+    home.put("gcs.json", &account.replace("service_account", "external_account"), 0o600);
+    let faults = home.faults();
+    assert!(faults[0].starts_with("stores.cold.service_account_file: holds no service account's key"), "{faults:?}");
+    assert!(faults[1].starts_with("stores.docs.access_key_file: ") && faults[1].contains("chmod 600"), "{faults:?}");
+    home.put("key", "hunter2", 0o600);
+    home.put("gcs.json", "hunter2", 0o600);
+    let faults = home.faults();
+    assert_eq!(faults[0], "stores.cold.service_account_file: is not JSON; name a service account's key file");
+    assert!(!faults.concat().contains("hunter2"), "{faults:?}");
+}
+
+#[test]
+fn a_cloud_without_credentials_uses_the_usual_chain() {
+    let more = "[stores.docs]\nkind = 'azure'\naccount = 'acme'\ncontainer = 'docs'\n[stores.cold]\nkind = 'gcs'\nbucket = 'acme'\n";
+    let settings = read(&with(more)).unwrap();
+    let place = |name: &str| settings.stores[&name.parse().unwrap()].place.clone();
+    let StorePlace::Azure(docs) = place("docs") else { panic!("not Azure") };
+    let StorePlace::Gcs(cold) = place("cold") else { panic!("not GCS") };
+    assert_eq!((docs.credentials, docs.endpoint, docs.prefix), (AzureCredentials::UsualChain, None, None));
+    assert_eq!((cold.credentials, cold.endpoint, cold.prefix), (GcsCredentials::UsualChain, None, None));
 }

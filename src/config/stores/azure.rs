@@ -22,8 +22,8 @@ fn credentials(section: &mut Section<'_>) -> Option<AzureCredentials> {
     let stated = |section: &Section<'_>, name: &str, file: &str| section.has(name) || section.has(file);
     let by_key = stated(section, "access_key", "access_key_file");
     let by_token = stated(section, "sas_token", "sas_token_file");
-    let key = section.secret_or_none("access_key", "access_key_file", access_key);
-    let token = section.secret_or_none("sas_token", "sas_token_file", sas_token);
+    let key = section.private_or_none("access_key", "access_key_file", access_key);
+    let token = section.private_or_none("sas_token", "sas_token_file", sas_token);
     match (by_key, by_token) {
         (false, false) => Some(AzureCredentials::UsualChain),
         (true, false) => key.map(AzureCredentials::AccessKey),

@@ -18,7 +18,7 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<GcsSettings> {
 
 fn credentials(section: &mut Section<'_>) -> Option<GcsCredentials> {
     let stated = section.has("service_account_file");
-    let account = section.secret_file("service_account_file", service_account);
+    let account = section.private_file("service_account_file", service_account);
     if stated { account.map(GcsCredentials::ServiceAccount) } else { Some(GcsCredentials::UsualChain) }
 }
 

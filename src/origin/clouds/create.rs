@@ -5,7 +5,6 @@
 //! `If-None-Match: *` (Azure, "Put Blob"). The store shows the object whole or not at all.
 
 use std::io;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
@@ -51,9 +50,7 @@ impl Create for CloudOrigin {
                 let said = format!("it takes new objects of at most {max} bytes, this one has {}", object.length);
                 return Err(OriginError::Failed(said).into());
             }
-            let patience = PATIENCE + Duration::from_secs(object.length / SLOWEST);
-            let created = tokio::time::timeout(patience, self.put(key, object)).await;
-            created.unwrap_or(Err(OriginError::Timeout(Waited::FirstByte(patience)).into()))
+            self.put(key, object).await
         }
         .boxed()
     }
@@ -158,6 +155,3 @@ const NAME: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').r
 const SEGMENTS: AsciiSet = NAME.remove(b'/');
 /// How much of a file is in memory at a time.
 const CHUNK: usize = 64 * 1024;
-/// How long the store may take in any case, and how many bytes each further second must bring.
-const PATIENCE: Duration = Duration::from_secs(60);
-const SLOWEST: u64 = 128 * 1024;

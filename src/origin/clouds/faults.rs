@@ -95,7 +95,7 @@ pub(super) fn by_status(cloud: Cloud, asking: Asking, status: u16, code: &str) -
         // 416: what was asked for does not exist in what lies there now.
         (Asking::Read, 404 | 410 | 412 | 416, _) => OriginError::Changed,
         (_, 401 | 403, _) | (_, 409, "PublicAccessNotPermitted") => {
-            OriginError::Denied(format!("{said}: {}", cloud.rights()))
+            OriginError::Denied(format!("{said}: {}", cloud.rights(asking)))
         }
         (_, 300..=399, _) => {
             OriginError::Failed(format!("it answers {said}, a redirect, which is not followed; check the endpoint"))

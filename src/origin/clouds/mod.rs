@@ -24,7 +24,7 @@ use object_store::{Attribute, GetOptions, GetRange, GetResult, ObjectStore};
 
 pub use self::azure::{AzureCredentials, AzureSettings};
 use self::create::Uploads;
-use self::faults::meaning;
+use self::faults::{Asking, meaning};
 pub use self::gcs::{GcsCredentials, GcsSettings};
 use self::line::Asked;
 use self::pin::Pin;
@@ -63,10 +63,12 @@ impl Cloud {
     }
 
     /// What a refusal most often means.
-    const fn rights(self) -> &'static str {
-        match self {
-            Self::Gcs => "grant roles/storage.objectViewer on the bucket",
-            Self::Azure => {
+    const fn rights(self, asking: Asking) -> &'static str {
+        match (self, asking) {
+            (Self::Gcs, Asking::Create) => "grant roles/storage.objectCreator on the bucket",
+            (Self::Gcs, _) => "grant roles/storage.objectViewer on the bucket",
+            (Self::Azure, Asking::Create) => "grant Storage Blob Data Contributor on the container",
+            (Self::Azure, _) => {
                 "grant Storage Blob Data Reader on the container, and compare the account, its key and our clock"
             }
         }

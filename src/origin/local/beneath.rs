@@ -55,6 +55,34 @@ impl Root {
         Ok((file, stamp))
     }
 
+    /// The directory that `key` lies in, and the key's last segment. Directories on the way that do not exist are made.
+    pub(super) fn folder<'k>(&self, key: &'k ObjectKey) -> Result<(OwnedFd, &'k str), OriginError> {
+        addressable(key)?;
+        let (path, name) = key.as_str().rsplit_once('/').unwrap_or((".", key.as_str()));
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = match self.beneath(path, flags) {
+            Err(Errno::NOENT) => self.make(path).and_then(|()| self.beneath(path, flags)),
+            other => other,
+        };
+        Ok((opened.map_err(path_fault)?, name))
+    }
+
+    /// Makes each directory of `path` that does not exist, in one that lies beneath the root; so none is made elsewhere.
+    fn make(&self, path: &str) -> Result<(), Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+        for so_far in ends.filter_map(|end| path.get(..end)) {
+            let (above, name) = so_far.rsplit_once('/').unwrap_or((".", so_far));
+            let above = self.beneath(above, flags)?;
+            match retry_on_intr(|| fs::mkdirat(&above, name, Mode::from_raw_mode(0o755))) {
+                Ok(()) => fs::fsync(&above)?,
+                Err(Errno::EXIST) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(())
+    }
+
     fn beneath(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         retry_on_intr(|| fs::openat2(&self.0, path, flags, Mode::empty(), resolve))
@@ -76,8 +104,17 @@ fn addressable(key: &ObjectKey) -> Result<(), OriginError> {
     Ok(())
 }
 
+/// What a failure on the way to a new object means: the object is not there, so nothing can be "not found".
+fn path_fault(errno: Errno) -> OriginError {
+    match errno {
+        Errno::NOTDIR => OriginError::Unaddressable("a part of its path is a file, so nothing can lie beneath it"),
+        Errno::NOENT => OriginError::Unavailable("a directory on its path was removed meanwhile".into()),
+        other => fault(other),
+    }
+}
+
 /// What a failed system call beneath the root means.
-fn fault(errno: Errno) -> OriginError {
+pub(super) fn fault(errno: Errno) -> OriginError {
     match errno {
         Errno::NOENT | Errno::NOTDIR => OriginError::NotFound,
         Errno::XDEV => OriginError::Unaddressable("a symbolic link on its path leads out of the store"),

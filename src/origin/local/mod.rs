@@ -6,9 +6,11 @@
 //!
 //! A version is the file's inode, size and time of change, looked at on the open file after every chunk, so that an overwrite
 //! in place while we read ends in an error. A file that was *replaced* stays readable to the end by whoever has it open.
+//! A new object is written beside its place and linked in when it is whole. There is nowhere to keep its media type.
 
 mod beneath;
 mod chunks;
+mod create;
 mod stamp;
 
 use std::path::PathBuf;
@@ -19,7 +21,7 @@ use futures_util::future::BoxFuture;
 
 use self::beneath::Root;
 use self::stamp::Stamp;
-use super::{ByteStream, ObjectMeta, Origin, OriginError};
+use super::{ByteStream, Create, CreateError, NewObject, ObjectMeta, Origin, OriginError};
 use crate::value::{ByteSpan, ObjectKey, ObjectVersion};
 
 /// Where a local store lies.
@@ -75,17 +77,24 @@ impl Origin for LocalOrigin {
     }
 }
 
+impl Create for LocalOrigin {
+    fn create<'a>(&'a self, key: &'a ObjectKey, object: &'a NewObject) -> BoxFuture<'a, Result<(), CreateError>> {
+        let (root, key, object) = (Arc::clone(&self.root), key.clone(), object.clone());
+        blocking(move || create::create(&root, &key, &object)).boxed()
+    }
+}
+
 /// To a pinned read it is all one whether the file was overwritten or deleted.
 fn gone(error: OriginError) -> OriginError {
     if error == OriginError::NotFound { OriginError::Changed } else { error }
 }
 
 /// Runs file work where it may block.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, OriginError> + Send + 'static,
-) -> Result<T, OriginError> {
+async fn blocking<T: Send + 'static, E: From<OriginError> + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(_) => Err(OriginError::Unavailable("the process is stopping, or file work panicked".into())),
+        Err(_) => Err(OriginError::Unavailable("the process is stopping, or file work panicked".into()).into()),
     }
 }

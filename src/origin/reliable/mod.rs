@@ -7,6 +7,7 @@
 mod body;
 mod budget;
 mod counters;
+mod create;
 mod policy;
 mod trial;
 
@@ -19,6 +20,7 @@ use self::body::Body;
 use self::budget::Budget;
 use self::counters::Tally;
 pub use self::counters::{OriginCounters, Outcome};
+pub use self::create::ReliableCreate;
 pub use self::policy::RetryPolicy;
 use self::trial::Trial;
 use super::{ByteStream, ObjectMeta, Origin, OriginError, Waited};

@@ -92,7 +92,7 @@ impl Trial {
 
 /// How long to wait after that many failures: doubling, capped, and half of it left to chance, so that many readers who
 /// failed at once do not come back at once.
-fn pause(policy: &RetryPolicy, failures: u32) -> Duration {
+pub(super) fn pause(policy: &RetryPolicy, failures: u32) -> Duration {
     let whole = policy.backoff.saturating_mul(1 << failures.min(16)).min(policy.backoff_max);
     let half = u64::try_from(whole.as_micros() / 2).unwrap_or(u64::MAX);
     let chance = RandomState::new().hash_one(failures);

@@ -19,6 +19,8 @@ pub(super) enum Asked {
     Read,
     /// A list, which the probe asks for.
     List,
+    /// A PUT of an object that must not exist.
+    Create,
 }
 
 /// The meaning of the SDK's error.
@@ -55,7 +57,11 @@ fn by_status(asked: Asked, status: u16, code: &str, region: Option<&str>) -> Ori
         (Asked::Read, 404 | 405 | 410 | 412 | 416, _) => OriginError::Changed,
         (_, _, "InvalidObjectState") => OriginError::Failed("the object is archived; restore it first".into()),
         (_, _, "RequestTimeTooSkewed") => OriginError::Denied(format!("{said}: our clock is wrong")),
+        (Asked::Create, 401 | 403, _) => OriginError::Denied(format!("{said}: {RIGHTS_TO_CREATE}")),
         (_, 401 | 403, _) => OriginError::Denied(format!("{said}: {RIGHTS}")),
+        (Asked::Create, 501, _) => {
+            OriginError::Failed(format!("it answers {said}: it cannot create without overwriting (If-None-Match)"))
+        }
         (_, 400, "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired") => OriginError::Denied(said),
         (_, 301 | 307 | 308, _) | (_, 400, "AuthorizationHeaderMalformed") => elsewhere(&said, region),
         (_, 408 | 429 | 500 | 502..=504 | 509, _) | (_, 400, "RequestTimeout") => OriginError::Unavailable(said),
@@ -78,6 +84,8 @@ const LACKS: [&str; 2] =
     ["the credential provider was not enabled", "the credentials provider was not properly configured"];
 /// What a 403 most often means. Without the right to list, S3 says 403 and not 404 of a key that does not exist.
 const RIGHTS: &str = "grant s3:GetObject and s3:GetObjectVersion on the objects, and s3:ListBucket on the bucket";
+/// What a 403 to a PUT most often means.
+const RIGHTS_TO_CREATE: &str = "to publish, grant s3:PutObject on the objects";
 
 #[cfg(test)]
 mod tests {
@@ -120,6 +128,12 @@ mod tests {
             (Asked::Read, 503, "SlowDown", "unavailable"),
             (Asked::List, 404, "NoSuchBucket", "failed"),
             (Asked::List, 403, "AccessDenied", "denied"),
+            (Asked::Create, 403, "AccessDenied", "denied"),
+            (Asked::Create, 404, "NoSuchBucket", "failed"),
+            (Asked::Create, 400, "EntityTooLarge", "failed"),
+            (Asked::Create, 400, "RequestTimeout", "unavailable"),
+            (Asked::Create, 501, "NotImplemented", "failed"),
+            (Asked::Create, 503, "SlowDown", "unavailable"),
         ] {
             assert_eq!(kind(&by_status(asked, status, code, None)), meant, "{asked:?} {status} {code}");
         }

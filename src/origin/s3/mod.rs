@@ -7,6 +7,7 @@
 //! Keys go out byte for byte; the prefix is put before them and nothing else happens to them.
 
 mod answer;
+mod create;
 mod faults;
 mod pin;
 mod settings;

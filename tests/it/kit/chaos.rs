@@ -35,7 +35,7 @@ pub enum Fault {
     Lie(fn(&str) -> String),
     /// The answer to the request without its `Range`.
     IgnoreRange,
-    /// The answer to the request without its `If-Match`.
+    /// The answer to the request without its `If-Match` and `If-None-Match`.
     IgnorePin,
 }
 
@@ -101,7 +101,7 @@ async fn accept(listener: TcpListener, upstream: String, script: Arc<Mutex<Scrip
 
 /// Whatever fails here fails as a broken connection, which is what a proxy's client sees.
 async fn one_request(mut client: TcpStream, upstream: String, script: Arc<Mutex<Script>>) -> Option<()> {
-    let (request, _) = head(&mut client).await?;
+    let (request, mut sent) = head(&mut client).await?;
     let fault = {
         let mut script = script.lock().unwrap();
         script.seen.push(request.clone());
@@ -118,6 +118,13 @@ async fn one_request(mut client: TcpStream, upstream: String, script: Arc<Mutex<
     }
     let mut server = TcpStream::connect(upstream).await.ok()?;
     server.write_all(altered(&request, &fault).as_bytes()).await.ok()?;
+    let length: usize = header(&request, "content-length").map_or(0, |length| length.parse().unwrap());
+    while sent.len() < length {
+        if client.read_buf(&mut sent).await.ok()? == 0 {
+            return None;
+        }
+    }
+    server.write_all(&sent).await.ok()?;
     let (answer, mut body) = head(&mut server).await?;
     server.read_to_end(&mut body).await.ok()?;
     send(client, &answer, body, fault).await
@@ -141,7 +148,7 @@ fn altered(request: &str, fault: &Fault) -> String {
     let request = with_header(request, "connection", Some("close"));
     match fault {
         Fault::IgnoreRange => with_header(&request, "range", None),
-        Fault::IgnorePin => with_header(&request, "if-match", None),
+        Fault::IgnorePin => with_header(&with_header(&request, "if-match", None), "if-none-match", None),
         _ => request,
     }
 }

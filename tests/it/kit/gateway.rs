@@ -169,7 +169,8 @@ impl Gateway {
     fn watch_stores(&self) {
         let stores = self.rooms.stores.keep();
         let each = stores.iter().map(|(name, store)| (name.clone(), self.watched(Arc::clone(store))));
-        self.rooms.stores.replace(each.collect::<Stores>());
+        let creators = stores.iter().filter_map(|(name, _)| Some((name.clone(), Arc::clone(stores.creator(name)?))));
+        self.rooms.stores.replace(each.collect::<Stores>().creating(creators));
     }
 
     fn watched(&self, inner: Arc<dyn Origin>) -> Arc<dyn Origin> {

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey};
 use bytes::Bytes;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use hallpass::origin::{CloudOrigin, GcsCredentials, GcsSettings};
@@ -155,6 +155,21 @@ pub fn service_account() -> String {
     .to_string()
 }
 
+/// A token as the service account signs it, valid for an hour.
+pub fn token() -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let scope = "https://www.googleapis.com/auth/devstorage.read_only";
+    let parts = [
+        serde_json::json!({ "alg": "RS256", "typ": "JWT" }),
+        serde_json::json!({ "iss": ACCOUNT, "scope": scope, "iat": now, "exp": now + 3600 }),
+    ];
+    let message = parts.map(|part| BASE64URL_NOPAD.encode(part.to_string().as_bytes())).join(".");
+    let mut signature = vec![0; key_pair().public_modulus_len()];
+    let random = aws_lc_rs::rand::SystemRandom::new();
+    key_pair().sign(&RSA_PKCS1_SHA256, &random, message.as_bytes(), &mut signature).unwrap();
+    format!("{message}.{}", BASE64URL_NOPAD.encode(&signature))
+}
+
 /// Whether a bearer token was signed by the service account for this purpose and is in time: "Service account authorization without OAuth".
 fn is_ours(token: &str) -> Option<()> {
     let (message, signature) = token.rsplit_once('.')?;
@@ -193,7 +208,9 @@ impl Bucket {
     fn retire(&mut self, key: &str) {
         let versioned = self.versioned;
         if let Some(generations) = self.objects.get_mut(key) {
-            generations.iter_mut().for_each(|generation| generation.live = false);
+            for generation in generations.iter_mut() {
+                generation.live = false;
+            }
             generations.retain(|_| versioned);
         }
     }
@@ -246,10 +263,9 @@ fn list(bucket: &Bucket, query: &BTreeMap<String, String>) -> Answer {
     let prefix = query.get("prefix").cloned().unwrap_or_default();
     let max: usize = query.get("max-keys").map_or(1000, |max| max.parse().unwrap());
     let live = bucket.objects.iter().filter(|(key, _)| key.starts_with(&prefix) && bucket.find(key, None).is_some());
-    let listed: String = live
-        .take(max)
-        .map(|(key, _)| format!("<Contents><Key>{}</Key><Size>0</Size></Contents>", escaped(key)))
-        .collect();
+    let contents = |key: &String| format!("<Contents><Key>{}</Key><Size>0</Size></Contents>", escaped(key));
+    let listed: Vec<_> = live.take(max).map(|(key, _)| contents(key)).collect();
+    let listed = listed.concat();
     let text = format!(
         "<?xml version='1.0' encoding='UTF-8'?><ListBucketResult xmlns='http://doc.s3.amazonaws.com/2006-03-01'><Name>{BUCKET}</Name>\
          <Prefix>{}</Prefix><IsTruncated>false</IsTruncated>{listed}</ListBucketResult>",
@@ -264,9 +280,8 @@ fn get(bucket: &Bucket, key: &str, query: &BTreeMap<String, String>, asked: &htt
     if query.keys().any(|name| name != "generation") {
         return fault(501, "NotImplemented");
     }
-    let generation = match query.get("generation").map(|text| text.parse()).transpose() {
-        Ok(generation) => generation,
-        Err(_) => return fault(400, "InvalidArgument"),
+    let Ok(generation) = query.get("generation").map(|text| text.parse()).transpose() else {
+        return fault(400, "InvalidArgument");
     };
     let Some(object) = bucket.find(key, generation) else { return fault(404, "NoSuchKey") };
     let said = |name: &str| asked.headers.get(name).map(|value| value.to_str().unwrap().to_owned());

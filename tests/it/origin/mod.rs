@@ -3,6 +3,7 @@
 mod bucket;
 mod clouds;
 mod contract;
+pub mod creating;
 mod faults;
 mod hostile_files;
 mod resuming;

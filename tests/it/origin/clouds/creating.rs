@@ -7,11 +7,20 @@ use tempfile::TempDir;
 
 use super::Cloud;
 use crate::kit::{content, key};
+use crate::origin::creating::keeps_its_promises;
 
 fn object(dir: &TempDir, name: &str, bytes: &[u8]) -> NewObject {
     let file: PathBuf = dir.path().join(name);
     std::fs::write(&file, bytes).unwrap();
     NewObject { file, length: bytes.len() as u64, media_type: "text/plain; charset=UTF-8".parse().unwrap() }
+}
+
+#[tokio::test]
+async fn a_cloud_keeps_the_promises_of_every_store_that_takes_new_objects() {
+    for cloud in Cloud::both().await {
+        keeps_its_promises(&cloud.origin(), true).await;
+        keeps_its_promises(&cloud.under("outbound"), true).await;
+    }
 }
 
 #[tokio::test]

@@ -207,7 +207,7 @@ async fn endless(head: String) -> String {
                     client.read_buf(&mut asked).await.ok()?;
                 }
                 client.write_all(head.as_bytes()).await.ok()?;
-                while client.write_all(&[b'x'; 64 * 1024]).await.is_ok() {}
+                while client.write_all(&[b'x'; 8 * 1024]).await.is_ok() {}
                 Some(())
             });
         }
