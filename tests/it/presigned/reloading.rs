@@ -136,9 +136,15 @@ async fn rules_and_the_switch_are_reloaded_and_broken_settings_change_nothing() 
     let mine = link(&shop, &billing, now(), "winter-sale.jpg");
     assert_eq!(shop.fetch(&mine, META).await.status, 200);
     let good = shop.text("hallpass.toml");
+    // The section, and not the comment about it.
+    let with = |lines: &str| {
+        let changed = good.replace("\n[presigned]\nenabled = true\n", &format!("\n[presigned]\n{lines}\n"));
+        assert_ne!(changed, good);
+        changed
+    };
     for broken in [
-        good.replace("enabled = true", "enabled = true\nexpires_max = \"8d\""),
-        good.replace("enabled = true", "enabled = true\nfetcher = \"nobody\""),
+        with("enabled = true\nexpires_max = \"8d\""),
+        with("enabled = true\nfetcher = \"nobody\""),
         good.replace("secrets/billing", "secrets/absent"),
         good.clone() + &good[good.find("[[presigned.clients]]").unwrap()..],
     ] {
@@ -146,10 +152,10 @@ async fn rules_and_the_switch_are_reloaded_and_broken_settings_change_nothing() 
         reload(&shop, "the old ones stay in force").await;
         assert_eq!(shop.fetch(&mine, META).await.status, 200);
     }
-    write(&shop, &good.replace("enabled = true", "enabled = true\nexpires_max = \"30m\""));
+    write(&shop, &with("enabled = true\nexpires_max = \"30m\""));
     reload(&shop, IN_FORCE).await;
     assert_eq!(code(&shop.fetch(&mine, META).await), bad_query(), "what is remembered is judged by the rules in force");
-    write(&shop, &good.replace("enabled = true", "enabled = false"));
+    write(&shop, &with("enabled = false"));
     reload(&shop, IN_FORCE).await;
     let off = shop.fetch(&mine, META).await;
     assert_eq!((off.status, off.face()), (404, shop.fetch("/media/winter-sale.jpg", META).await.face()));
