@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::config::{Settings, StorePlace, StoreSettings};
 use crate::origin::{
-    LocalOrigin, Origin, OriginCounters, OriginError, ReliableOrigin, RetryPolicy, S3Origin, StoreCounters, Stores,
+    CloudOrigin, LocalOrigin, Origin, OriginCounters, OriginError, ReliableOrigin, RetryPolicy, S3Origin,
+    StoreCounters, Stores,
 };
 use crate::value::StoreName;
 
@@ -12,6 +13,8 @@ use crate::value::StoreName;
 pub async fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Origin>, OriginError> {
     Ok(match &settings.place {
         StorePlace::S3(settings) => Arc::new(S3Origin::open(settings).await?),
+        StorePlace::Gcs(settings) => Arc::new(CloudOrigin::open_gcs(settings)?),
+        StorePlace::Azure(settings) => Arc::new(CloudOrigin::open_azure(settings)?),
         StorePlace::Local(settings) => Arc::new(LocalOrigin::open(settings)?),
     })
 }

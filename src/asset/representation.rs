@@ -46,6 +46,8 @@ pub(super) struct Description {
     pub(super) length: u64,
     pub(super) last_modified: UnixTime,
     pub(super) media_type: MediaType,
+    /// Whether a browser would run it.
+    pub(super) is_active: bool,
     /// The opaque part of the entity tag.
     pub(super) etag: String,
 }
@@ -59,6 +61,7 @@ impl Representation {
             length: grant.length,
             last_modified: grant.last_modified,
             media_type: grant.media_type.clone(),
+            is_active: media::is_active(&grant.media_type),
             etag: format!("b3-{}", grant.fingerprint.half()),
         };
         Self::new(description, |kind| content_disposition(kind, &grant.name))
@@ -82,7 +85,7 @@ impl Representation {
         description: Description,
         disposition: impl FnOnce(Disposition) -> HeaderValue,
     ) -> Result<Self, BadEntityTag> {
-        let Description { content, version, length, last_modified, media_type, etag } = description;
+        let Description { content, version, length, last_modified, media_type, is_active, etag } = description;
         let etag = EntityTag::strong(&etag)?;
         let mut whole = HeaderMap::with_capacity(16);
         whole.insert(ETAG, etag.to_header_value());
@@ -93,7 +96,7 @@ impl Representation {
         for (name, value) in GUARDS {
             whole.insert(name, HeaderValue::from_static(value));
         }
-        let kind = if media::is_active(&media_type) {
+        let kind = if is_active {
             whole.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(SANDBOX));
             Disposition::Attachment
         } else {

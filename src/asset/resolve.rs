@@ -138,6 +138,7 @@ impl Resolving<'_> {
             length: self.meta.length,
             last_modified: self.meta.last_modified,
             media_type: decided.media_type,
+            is_active: decided.active,
             etag: format!("v-{}", self.version().half()),
         };
         let name = name.unwrap_or_else(FileName::nameless);

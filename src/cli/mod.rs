@@ -7,6 +7,7 @@ pub mod keys;
 mod check;
 mod demo;
 mod doctor;
+mod health;
 mod inspect;
 mod mint;
 mod revoke;
@@ -42,6 +43,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Fetch any HTTPS URL as Meta would, and explain what would fail. Exit 1 when a fetch would.
     Doctor(doctor::DoctorArgs),
+    /// Ask the running gateway whether it lives, or with --ready whether it takes requests. Exit 1 when not.
+    Health(health::HealthArgs),
     /// Mint one link, as the API would.
     Mint(mint::MintArgs),
     /// Say what a link says, whether it would be served, and why not.
@@ -109,6 +112,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Check(args) => return in_runtime(check::run(&args, out)),
         Command::Doctor(args) => return in_runtime(doctor::run(&args, out)),
+        Command::Health(args) => return in_runtime(health::run(&args, out)),
         Command::Mint(args) => in_runtime(mint::run(&args, out))?,
         Command::Inspect(args) => return in_runtime(inspect::run(&args, out)),
         Command::Revoke(args) => in_runtime(revoke::run(&args, out))?,

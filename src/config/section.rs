@@ -213,6 +213,34 @@ impl<'a> Section<'a> {
         if self.read(name, |_| Ok(())).is_some() {
             self.fault(file, format!("says the same as {name}; keep one of them"));
         }
+        self.file(file, read, how)
+    }
+
+    /// The same, where none of the two need be there.
+    pub(super) fn secret_or_none<T>(
+        &mut self,
+        name: &'static str,
+        file: &'static str,
+        how: impl FnOnce(&Value) -> Reading<T>,
+    ) -> Option<T> {
+        if self.has(name) || self.has(file) {
+            return self.secret(name, file, "", how);
+        }
+        self.known.extend([name, file]);
+        None
+    }
+
+    /// What the file holds that the setting `file` names.
+    pub(super) fn secret_file<T>(&mut self, file: &'static str, how: impl FnOnce(&Value) -> Reading<T>) -> Option<T> {
+        self.file(file, self.context.read_secret, how)
+    }
+
+    fn file<T>(
+        &mut self,
+        file: &'static str,
+        read: &dyn Fn(&Path) -> Reading<String>,
+        how: impl FnOnce(&Value) -> Reading<T>,
+    ) -> Option<T> {
         let path = self.path(file)?;
         let held = read(&path).map(Value::String);
         held.and_then(|value| how(&value)).map_err(|problem| self.fault(file, problem)).ok()

@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use hallpass::cache::CacheSettings;
 use hallpass::config::{
-    AccessLog, Action, CertificateFiles, ClientKey, Faults, HostNames, LogFormat, Settings, StorePlace, load,
+    AccessLog, Action, CertificateFiles, ClientKey, Faults, HostNames, LogFormat, SecretAccessKey, Settings,
+    StorePlace, load,
 };
 use hallpass::fetcher::{Mode, Profile, Require};
 use hallpass::link::{Keyring, LinkBounds};
+use hallpass::presign::{AccessKeyId, PresignRules};
 use hallpass::value::{Clock, StoreName};
 use proptest::prelude::*;
 
@@ -161,7 +163,7 @@ endpoint = "https://me:secret@minio"
 [stores.m]
 kind = "local"
 [stores.cloud]
-kind = "gcs"
+kind = "gcp"
 bucket = "acme"
 [links]
 window = "20m"
@@ -175,6 +177,14 @@ first_reads = 0
 body_max = 600
 [fetchers.other]
 require = "network"
+[presigned]
+enabled = "yes"
+expires_max = "8d"
+fetcher = "nobody"
+virtual_hosts = { "Promo.example.com" = "media", "b.example.com" = "medai" }
+[[presigned.clients]]
+access_key_id = "AKIAIOSFODNN7EXAMPLE"
+secret_access_key = "hps_secret"
 [log]
 access = "stduot"
 format = "xml"
@@ -183,7 +193,7 @@ first_byte = "9s"
 "#;
 
 /// Where they are, in the order in which they are told.
-const FAULTS_OF_BAD: [&str; 30] = [
+const FAULTS_OF_BAD: [&str; 39] = [
     "public_origin",
     "listen.ops",
     "listen.trusted_proxies[1]",
@@ -211,6 +221,15 @@ const FAULTS_OF_BAD: [&str; 30] = [
     "mint.first_reads",
     "limits.body_max",
     "fetchers.other.networks_file",
+    "presigned.enabled",
+    "presigned.expires_max",
+    "presigned.fetcher",
+    "presigned.virtual_hosts.\"Promo.example.com\"",
+    "presigned.virtual_hosts.\"b.example.com\"",
+    "presigned.clients[0].name",
+    "presigned.clients[0].access_key_id",
+    "presigned.clients[0].secret_access_key",
+    "presigned.clients[0].stores",
     "log.access",
     "log.format",
     "colour",
@@ -222,7 +241,7 @@ fn all_faults_of_bad_settings_are_told_at_once() {
     let found: Vec<_> = faults.iter().map(|fault| fault.place.as_str()).collect();
     assert_eq!(found, FAULTS_OF_BAD);
     assert_eq!(lines(&faults).len(), FAULTS_OF_BAD.len(), "one line each");
-    for secret in ["hpk_abc", "secret", "me:secret", "minio"] {
+    for secret in ["hpk_abc", "hps_secret", "me:secret", "minio"] {
         assert!(!faults.to_string().contains(secret), "{secret} in {faults}");
     }
 }
@@ -268,10 +287,34 @@ fn each_fault_says_what_to_do() {
             "cache.manifest_wait = '301s'",
             "cache.manifest_wait: is a time from 1s to 5m, with its unit and in quotes, such as \"90s\" or \"20m\"",
         ),
-        ("stores.bad = { kind = 'ftp' }", "stores.bad.kind: is one of \"s3\", \"local\""),
         (
-            "stores.bad = { kind = 'azure' }",
-            "stores.bad.kind: comes with a later release; today a store is \"s3\" or \"local\"",
+            "stores.bad = { kind = 'ftp' }",
+            "stores.bad.kind: is one of \"s3\", \"gcs\", \"azure\", \"local\"",
+        ),
+        ("stores.bad = { kind = 'gcs' }", "stores.bad.bucket: is missing; write the bucket's name"),
+        (
+            "stores.bad = { kind = 'gcs', bucket = 'b', prefix = 'a//b' }",
+            "stores.bad.prefix: has an empty segment, '.' or '..' in it, which this kind of store cannot address",
+        ),
+        (
+            "stores.bad = { kind = 'azure', account = 'Acme', container = 'docs' }",
+            "stores.bad.account: is a storage account's name: 3 to 24 of a-z and 0-9",
+        ),
+        (
+            "stores.bad = { kind = 'azure', account = 'acme', container = 'd' }",
+            "stores.bad.container: is a container's name: 3 to 63 of a-z, 0-9 and -",
+        ),
+        (
+            "stores.bad = { kind = 'azure', account = 'acme', container = 'docs', access_key = 'aHVudGVyMg==', sas_token = 'sig=x' }",
+            "stores.bad.sas_token: is a second kind of credential beside access_key; keep one of them",
+        ),
+        (
+            "stores.bad = { kind = 'azure', account = 'acme', container = 'docs', access_key = 'hunter2!' }",
+            "stores.bad.access_key: is a key of the storage account, in base64 as the portal shows it",
+        ),
+        (
+            "stores.bad = { kind = 'azure', account = 'acme', container = 'docs', sas_token = 'hunter2' }",
+            "stores.bad.sas_token: is a shared access signature, such as \"sv=...&sig=...\"",
         ),
         ("stores.bad = { kind = 'local' }", "stores.bad.root: is missing; write the directory that holds the objects"),
         (
@@ -474,10 +517,16 @@ fn the_examples_comments_show_the_defaults() {
 #[test]
 fn the_examples_stanzas_in_comments_are_settings_too() {
     let on = uncommented(&example(), true).replace("64 hexadecimal digits", &"ab".repeat(32));
+    let secret = SecretAccessKey::generate().unwrap();
+    let on = on.replace("HPAK and 16 of A-Z, 2-7", AccessKeyId::generate().unwrap().as_str());
+    let on = on.replace("hps_ and 52 of a-z, 2-7", secret.expose());
     let on =
         on.replace("\npublic_origin = \"http://127.0.0.1:8080\"", "\npublic_origin = \"https://media.example.com\"");
     let settings = Settings::from_toml(&on, &BTreeMap::new(), Path::new("deploy")).unwrap();
     assert_eq!((settings.clients.len(), settings.stores.len(), settings.fetchers.len()), (1, 2, 1));
+    let presigned = &settings.presigned;
+    assert_eq!((presigned.enabled, presigned.virtual_hosts.len(), presigned.clients.len()), (true, 1, 1));
+    assert_eq!((presigned.rules, presigned.fetcher.as_str()), (PresignRules::default(), "meta"));
     let tls = settings.tls.unwrap();
     assert_eq!(
         (tls.certificates.len(), settings.control_certificates.len(), tls.acme.unwrap().contact.len()),
