@@ -287,10 +287,7 @@ fn each_fault_says_what_to_do() {
             "cache.manifest_wait = '301s'",
             "cache.manifest_wait: is a time from 1s to 5m, with its unit and in quotes, such as \"90s\" or \"20m\"",
         ),
-        (
-            "stores.bad = { kind = 'ftp' }",
-            "stores.bad.kind: is one of \"s3\", \"gcs\", \"azure\", \"local\"",
-        ),
+        ("stores.bad = { kind = 'ftp' }", "stores.bad.kind: is one of \"s3\", \"gcs\", \"azure\", \"local\""),
         ("stores.bad = { kind = 'gcs' }", "stores.bad.bucket: is missing; write the bucket's name"),
         (
             "stores.bad = { kind = 'gcs', bucket = 'b', prefix = 'a//b' }",

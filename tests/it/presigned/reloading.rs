@@ -17,6 +17,7 @@ use crate::kit::gateway::{BROWSER, META, now};
 use crate::kit::presigner::Presigner;
 use crate::kit::presigner_clients::{Asked, SDKS, Session};
 use crate::kit::shop::{Shop, body};
+use crate::kit::wire::Wire;
 
 /// A shop whose settings switch presigned links on.
 fn open() -> Shop {
@@ -155,6 +156,28 @@ async fn rules_and_the_switch_are_reloaded_and_broken_settings_change_nothing() 
     write(&shop, &with("enabled = true\nexpires_max = \"30m\""));
     reload(&shop, IN_FORCE).await;
     assert_eq!(code(&shop.fetch(&mine, META).await), bad_query(), "what is remembered is judged by the rules in force");
+    // The same client, with less to sign for.
+    write(&shop, &good.replace("stores = [\"media\"]\n", "stores = [\"media\"]\nprefixes = [\"promos/\"]\n"));
+    reload(&shop, IN_FORCE).await;
+    assert_eq!(code(&shop.fetch(&mine, META).await), denied());
+    // A host of the store's own, where there was none.
+    let (host, own) = ("promo.example.com", billing.wish(now(), "").on("promo.example.com", "/winter-sale.jpg"));
+    let own = own.signed(&billing);
+    remember(&shop, &own);
+    let ask = async || {
+        let mut wire = Wire::connect(shop.public).await;
+        wire.send(shop.request(&own, META).replace(&format!("Host: {}", shop.public), &format!("Host: {host}"))).await;
+        wire.answer().await.status
+    };
+    write(&shop, &good);
+    reload(&shop, IN_FORCE).await;
+    assert_eq!(ask().await, 421);
+    write(&shop, &with(&format!("enabled = true\nvirtual_hosts = {{ \"{host}\" = \"media\" }}")));
+    reload(&shop, IN_FORCE).await;
+    assert_eq!(ask().await, 200);
+    write(&shop, &good);
+    reload(&shop, IN_FORCE).await;
+    assert_eq!(ask().await, 421, "however hot");
     write(&shop, &with("enabled = false"));
     reload(&shop, IN_FORCE).await;
     let off = shop.fetch(&mine, META).await;
