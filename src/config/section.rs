@@ -136,6 +136,22 @@ impl<'a> Section<'a> {
         Some(all)
     }
 
+    /// The same for a list that means nothing when it is empty; `problem` says what to do then.
+    pub(super) fn filled<T>(
+        &mut self,
+        name: &'static str,
+        problem: &str,
+        how: impl Fn(&Value) -> Reading<T>,
+    ) -> Option<Vec<(String, T)>> {
+        let before = self.faults_so_far();
+        let all = self.list(name, how)?;
+        // A list of items that each have their fault is not empty.
+        if all.is_empty() && self.faults_so_far() == before {
+            self.fault(name, problem);
+        }
+        Some(all)
+    }
+
     /// The table `name`, whose keys are the operator's own: each key with its place and what makes sense of its value.
     pub(super) fn pairs<T>(
         &mut self,
