@@ -137,6 +137,7 @@ async fn rules_and_the_switch_are_reloaded_and_broken_settings_change_nothing() 
     let mine = link(&shop, &billing, now(), "winter-sale.jpg");
     assert_eq!(shop.fetch(&mine, META).await.status, 200);
     let good = shop.text("hallpass.toml");
+    let (others, stanza) = good.split_at(good.rfind("\n[[presigned.clients]]").unwrap());
     // The section, and not the comment about it.
     let with = |lines: &str| {
         let changed = good.replace("\n[presigned]\nenabled = true\n", &format!("\n[presigned]\n{lines}\n"));
@@ -147,7 +148,7 @@ async fn rules_and_the_switch_are_reloaded_and_broken_settings_change_nothing() 
         with("enabled = true\nexpires_max = \"8d\""),
         with("enabled = true\nfetcher = \"nobody\""),
         good.replace("secrets/billing", "secrets/absent"),
-        good.clone() + &good[good.find("[[presigned.clients]]").unwrap()..],
+        good.clone() + stanza,
     ] {
         write(&shop, &broken);
         reload(&shop, "the old ones stay in force").await;
@@ -157,7 +158,7 @@ async fn rules_and_the_switch_are_reloaded_and_broken_settings_change_nothing() 
     reload(&shop, IN_FORCE).await;
     assert_eq!(code(&shop.fetch(&mine, META).await), bad_query(), "what is remembered is judged by the rules in force");
     // The same client, with less to sign for.
-    write(&shop, &good.replace("stores = [\"media\"]\n", "stores = [\"media\"]\nprefixes = [\"promos/\"]\n"));
+    write(&shop, &format!("{others}{}\nprefixes = [\"promos/\"]\n", stanza.trim_end()));
     reload(&shop, IN_FORCE).await;
     assert_eq!(code(&shop.fetch(&mine, META).await), denied());
     // A host of the store's own, where there was none.
