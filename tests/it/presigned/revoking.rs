@@ -167,6 +167,27 @@ async fn a_running_body_is_cut_and_never_ends_well() {
     }
 }
 
+#[tokio::test]
+async fn every_kind_of_revocation_cuts_a_running_body() {
+    let bytes = content(8, HUGE);
+    let (gate, key) = gate().await;
+    let minted = gate.link("huge.bin", &bytes).await;
+    let link = key.link(gate.rooms.clock.now().minus(Duration::from_secs(9)), "huge.bin");
+    for what in [
+        json!({ "object": { "store": "media", "key": "huge.bin" } }),
+        json!({ "client": "billing" }),
+        json!({ "issued_before": gate.rooms.clock.now() }),
+        // It is known, since it was minted.
+        json!({ "fingerprint": minted.fingerprint }),
+    ] {
+        let mut wire = begun(&gate, &link, &bytes).await;
+        let number = gate.revoke(what.clone()).await;
+        let (rest, how) = wire.body(HUGE - 1000).await.expect_err("the body must be cut");
+        assert!(how != End::Silent && rest.len() < HUGE / 2, "{what}: {} bytes still came", rest.len());
+        gate.lift(number).await;
+    }
+}
+
 async fn begun(gate: &Gateway, link: &str, bytes: &[u8]) -> Wire {
     let mut wire = Wire::connect_narrow(gate.addresses.public).await;
     wire.send(request("GET", link, &[])).await;
