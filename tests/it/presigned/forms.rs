@@ -284,4 +284,11 @@ async fn absurd_lengths_are_refused_and_cost_no_store() {
     let longest = "k".repeat(1024);
     let answer = gate.get(&key.link(gate.rooms.clock.now(), &longest)).await;
     assert_eq!(refusal(&answer).1, "NoSuchKey", "a key may be that long, though a file's name may not");
+    let deep = ["😀".repeat(60), "ß".repeat(120), "~/".repeat(249) + "~", "x".repeat(40)].join("/");
+    assert_eq!(deep.len(), 1022);
+    gate.place.put(&deep, b"deep");
+    let full = wish.clone().on("media.example.com", &format!("/media/{deep}"));
+    let full = full.with("response-cache-control", "private, max-age=60").with("x-id", "GetObject").signed(&key);
+    assert!(full.len() > 2000);
+    assert_eq!(gate.get(&full).await.body, b"deep", "{full}");
 }

@@ -158,6 +158,27 @@ async fn requests_that_are_signed_in_a_header_are_no_links() {
 }
 
 #[tokio::test]
+async fn who_asks_too_often_is_told_to_slow_down() {
+    let key = Presigner::new("billing");
+    let mut place = place(&[&key], "");
+    place.settings.push_str("[limits]\nrequests_per_second = 5\n");
+    let gate = place.start().await;
+    gate.place.put("a.txt", b"hello");
+    let (link, mut wire) = (key.link(gate.rooms.clock.now(), "a.txt"), gate.public().await);
+    wire.send(request("GET", &link, &[]).repeat(60)).await;
+    let mut refused = 0;
+    for _ in 0..60 {
+        let answer = wire.answer().await;
+        if answer.status != 200 {
+            assert_eq!(code(&answer), (503, "SlowDown".to_owned()));
+            assert_eq!(answer.field("retry-after"), Some("1"));
+            refused += 1;
+        }
+    }
+    assert!(refused > 0);
+}
+
+#[tokio::test]
 async fn where_presigned_links_are_off_none_works() {
     let key = Presigner::new("billing");
     let mut place = place(&[&key], "");

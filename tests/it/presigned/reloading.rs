@@ -17,6 +17,7 @@ use crate::kit::gateway::{BROWSER, META, now};
 use crate::kit::presigner::Presigner;
 use crate::kit::presigner_clients::{Asked, SDKS, Session};
 use crate::kit::shop::{Shop, body};
+use crate::kit::wire::Wire;
 
 /// A shop whose settings switch presigned links on.
 fn open() -> Shop {
@@ -136,20 +137,49 @@ async fn rules_and_the_switch_are_reloaded_and_broken_settings_change_nothing() 
     let mine = link(&shop, &billing, now(), "winter-sale.jpg");
     assert_eq!(shop.fetch(&mine, META).await.status, 200);
     let good = shop.text("hallpass.toml");
+    let (others, stanza) = good.split_at(good.rfind("\n[[presigned.clients]]").unwrap());
+    // The section, and not the comment about it.
+    let with = |lines: &str| {
+        let changed = good.replace("\n[presigned]\nenabled = true\n", &format!("\n[presigned]\n{lines}\n"));
+        assert_ne!(changed, good);
+        changed
+    };
     for broken in [
-        good.replace("enabled = true", "enabled = true\nexpires_max = \"8d\""),
-        good.replace("enabled = true", "enabled = true\nfetcher = \"nobody\""),
+        with("enabled = true\nexpires_max = \"8d\""),
+        with("enabled = true\nfetcher = \"nobody\""),
         good.replace("secrets/billing", "secrets/absent"),
-        good.clone() + &good[good.find("[[presigned.clients]]").unwrap()..],
+        good.clone() + stanza,
     ] {
         write(&shop, &broken);
         reload(&shop, "the old ones stay in force").await;
         assert_eq!(shop.fetch(&mine, META).await.status, 200);
     }
-    write(&shop, &good.replace("enabled = true", "enabled = true\nexpires_max = \"30m\""));
+    write(&shop, &with("enabled = true\nexpires_max = \"30m\""));
     reload(&shop, IN_FORCE).await;
     assert_eq!(code(&shop.fetch(&mine, META).await), bad_query(), "what is remembered is judged by the rules in force");
-    write(&shop, &good.replace("enabled = true", "enabled = false"));
+    // The same client, with less to sign for.
+    write(&shop, &format!("{others}{}\nprefixes = [\"promos/\"]\n", stanza.trim_end()));
+    reload(&shop, IN_FORCE).await;
+    assert_eq!(code(&shop.fetch(&mine, META).await), denied());
+    // A host of the store's own, where there was none.
+    let (host, own) = ("promo.example.com", billing.wish(now(), "").on("promo.example.com", "/winter-sale.jpg"));
+    let own = own.signed(&billing);
+    remember(&shop, &own);
+    let ask = async || {
+        let mut wire = Wire::connect(shop.public).await;
+        wire.send(shop.request(&own, META).replace(&format!("Host: {}", shop.public), &format!("Host: {host}"))).await;
+        wire.answer().await.status
+    };
+    write(&shop, &good);
+    reload(&shop, IN_FORCE).await;
+    assert_eq!(ask().await, 421);
+    write(&shop, &with(&format!("enabled = true\nvirtual_hosts = {{ \"{host}\" = \"media\" }}")));
+    reload(&shop, IN_FORCE).await;
+    assert_eq!(ask().await, 200);
+    write(&shop, &good);
+    reload(&shop, IN_FORCE).await;
+    assert_eq!(ask().await, 421, "however hot");
+    write(&shop, &with("enabled = false"));
     reload(&shop, IN_FORCE).await;
     let off = shop.fetch(&mine, META).await;
     assert_eq!((off.status, off.face()), (404, shop.fetch("/media/winter-sale.jpg", META).await.face()));

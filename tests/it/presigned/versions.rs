@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
 use hallpass::http::HttpDate;
+use hallpass::origin::{ReliableOrigin, RetryPolicy};
 use serde_json::json;
 
 use super::{code, refusal};
@@ -12,7 +13,7 @@ use crate::kit::content;
 use crate::kit::gateway::{BIG, Gateway, request};
 use crate::kit::moto::Bucket;
 use crate::kit::presigner::{Presigner, gate, place};
-use crate::kit::scripted::{Fault, Script, Scripted};
+use crate::kit::scripted::{Fault, Script, Scripted, generated};
 use crate::kit::wire::{Answer, End, Wire};
 
 const JPEG: &[u8] = include_bytes!("../../../src/cli/demo_media/winter-sale.jpg");
@@ -280,6 +281,70 @@ async fn readers_during_overwrites_get_whole_versions_or_none() {
     tokio::join!(writer, reader);
     let last: Answer = gate.get(&link).await;
     assert!(last.status == 200 && last.body == versions[7], "{last:?}");
+}
+
+#[tokio::test]
+async fn an_overwrite_between_a_question_and_a_read_gives_the_new_or_nothing() {
+    let (old, new) = (content(11, BIG), content(12, BIG));
+    let (gate, link, store) = scripted("", &old).await;
+    let head = gate.ask("HEAD", &link, &[]).await;
+    let etag = head.field("etag").unwrap();
+    store.put("a.bin", new.clone());
+    // What the store said a moment ago is believed, and is not so any more.
+    let mut wire = gate.public().await;
+    wire.send(request("GET", &link, &[])).await;
+    match wire.try_answer(false).await {
+        Ok(answer) if answer.status == 200 => {
+            assert!(answer.body == new && answer.field("etag") != Some(etag), "{answer:?}");
+        }
+        Ok(answer) => drop(refusal(&answer)),
+        Err(cut) => assert!(old.starts_with(&cut.answer.map(|answer| answer.body).unwrap_or_default())),
+    }
+    // It was found out, so nobody has to wait until it is forgotten.
+    let next = gate.get(&link).await;
+    assert!(next.status == 200 && next.body == new, "{next:?}");
+}
+
+#[tokio::test]
+async fn what_comes_to_be_there_is_served_at_once() {
+    let (gate, key) = gate().await;
+    let link = key.link(gate.rooms.clock.now(), "late.txt");
+    for _ in 0..2 {
+        assert_eq!(code(&gate.get(&link).await).1, "NoSuchKey");
+    }
+    gate.place.put("late.txt", b"hello");
+    assert_eq!(gate.get(&link).await.body, b"hello");
+}
+
+#[tokio::test]
+async fn a_cold_range_of_a_large_object_reads_its_blocks_and_the_beginning() {
+    const LENGTH: u64 = 1 << 30;
+    let (gate, link, store) = scripted("", b"").await;
+    store.put_generated("a.bin", 1, LENGTH);
+    let (from, to) = (700_000_000, 700_000_999);
+    let answer = gate.ask("GET", &link, &[&format!("Range: bytes={from}-{to}")]).await;
+    assert_eq!((answer.status, answer.body == generated(1, from, to + 1)), (206, true), "{answer:?}");
+    assert_eq!(answer.field("content-range"), Some(&*format!("bytes {from}-{to}/{LENGTH}")));
+    store.until_quiet().await;
+    // The beginning tells what it is.
+    assert!(store.sent("a.bin") <= 2 * hallpass::cache::BLOCK as u64, "{:?}", store.reads("a.bin"));
+    let again = gate.ask("GET", &link, &[&format!("Range: bytes={}-{}", from + 10, from + 19)]).await;
+    assert_eq!(again.body, generated(1, from + 10, from + 20));
+    assert_eq!(gate.ask("HEAD", &link, &[]).await.length(), Some(1 << 30));
+    assert!(store.sent("a.bin") <= 2 * hallpass::cache::BLOCK as u64, "what was read is kept");
+    assert!(gate.counted("hallpass_unverified_blocks_total").await >= 1, "{}", gate.metrics().await);
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_told_as_s3_would() {
+    let (gate, link, store) = scripted("", b"hello").await;
+    let policy = RetryPolicy { retries: 0, first_byte: Duration::from_millis(200), ..RetryPolicy::default() };
+    let reliable = ReliableOrigin::new(Arc::new(store.clone()), policy, Arc::default());
+    gate.replace_store(Arc::new(reliable));
+    store.script("a.bin", Script::always(Fault::Silent));
+    assert_eq!(code(&gate.get(&link).await), (504, "InternalError".to_owned()));
+    store.heal("a.bin");
+    assert_eq!(gate.get(&link).await.body, b"hello");
 }
 
 #[tokio::test]
