@@ -229,7 +229,7 @@ impl<'a> Section<'a> {
         if self.read(name, |_| Ok(())).is_some() {
             self.fault(file, format!("says the same as {name}; keep one of them"));
         }
-        self.file(file, read, how)
+        self.file_read_by(read, file, how)
     }
 
     /// The same, where none of the two need be there.
@@ -248,13 +248,13 @@ impl<'a> Section<'a> {
 
     /// What the file holds that the setting `file` names.
     pub(super) fn secret_file<T>(&mut self, file: &'static str, how: impl FnOnce(&Value) -> Reading<T>) -> Option<T> {
-        self.file(file, self.context.read_secret, how)
+        self.file_read_by(self.context.read_secret, file, how)
     }
 
-    fn file<T>(
+    fn file_read_by<T>(
         &mut self,
-        file: &'static str,
         read: &dyn Fn(&Path) -> Reading<String>,
+        file: &'static str,
         how: impl FnOnce(&Value) -> Reading<T>,
     ) -> Option<T> {
         let path = self.path(file)?;
