@@ -8,7 +8,7 @@ use std::process::Command;
 
 use hallpass::config::Settings;
 
-use super::{at, is_a_command, run_well, text, tool};
+use super::{at, run_well, text, tool, what_is_wrong_with};
 use crate::kit::gateway::META;
 use crate::kit::moto::{self, Bucket};
 use crate::kit::shop::Shop;
@@ -72,11 +72,13 @@ fn every_command_of_ours_exists_with_every_option_that_is_named() {
         let comments = written.lines().filter_map(|line| line.strip_prefix("#     "));
         commands.extend(comments.flat_map(our_commands));
     }
+    let mut wrong = Vec::new();
     for command in &commands {
         let words: Vec<_> = command.iter().map(String::as_str).collect();
-        is_a_command(&words);
+        wrong.extend(what_is_wrong_with(&words).map(|fault| format!("hallpass {}: {fault}", words.join(" "))));
         seen.insert(words[0].to_owned());
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     for named in ["audit", "check", "doctor", "health", "keys", "mint", "publish"] {
         assert!(seen.contains(named), "{named} is part of the way: {seen:?}");
     }

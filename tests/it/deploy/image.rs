@@ -90,12 +90,16 @@ fn what_the_library_is_made_from() -> String {
     let builds = Path::new(env!("CARGO_BIN_EXE_hallpass")).parent().unwrap().join("deps");
     let notes = std::fs::read_dir(builds).unwrap().map(|entry| entry.unwrap().path());
     let notes = notes.filter(|path| {
-        let name = path.file_name().unwrap().to_str().unwrap();
-        name.starts_with("hallpass-") && name.ends_with(".d")
+        let is_ours = path.file_name().unwrap().to_str().unwrap().starts_with("hallpass-");
+        is_ours && path.extension().is_some_and(|extension| extension == "d")
     });
     let of_the_library = notes.filter_map(|path| {
         let text = std::fs::read_to_string(&path).unwrap();
-        let line = text.lines().find(|line| line.split(':').next().is_some_and(|made| made.ends_with(".rlib")))?;
+        let of_a_library = |line: &&str| {
+            let made = line.split_once(':').map(|(made, _)| Path::new(made));
+            made.and_then(Path::extension).is_some_and(|extension| extension == "rlib")
+        };
+        let line = text.lines().find(of_a_library)?;
         let when = path.metadata().unwrap().modified().unwrap();
         Some((when, line.split_once(": ")?.1.to_owned()))
     });

@@ -2,7 +2,7 @@
 //! settings beside them.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hallpass::config::Settings;
 use hallpass::link::Keyring;
@@ -58,7 +58,7 @@ fn every_manifest_is_what_the_api_server_expects() {
 fn the_kustomization_has_every_manifest_but_the_template_of_the_secrets() {
     let kustomization = &yaml(&at("deploy/kubernetes/kustomization.yaml"))[0];
     let named: BTreeSet<_> = strings(&kustomization["resources"]).into_iter().map(str::to_owned).collect();
-    let file_name = |path: std::path::PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let file_name = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
     let mut there: BTreeSet<_> = files("deploy/kubernetes", ".yaml").into_iter().map(file_name).collect();
     assert!(there.remove("kustomization.yaml") && there.remove("secret.example.yaml"));
     assert_eq!(named, there);
@@ -171,7 +171,7 @@ fn every_path_of_the_settings_is_mounted_from_the_secret_that_has_it() {
     let tls = &settings.tls.as_ref().unwrap().certificates[0];
     let control = &settings.control_certificates[0];
     let from_environment = named(&container["env"], "AWS_SHARED_CREDENTIALS_FILE")["value"].as_str().unwrap();
-    let files = [&settings.keyring_file, &tls.chain, &tls.key, &control.chain, &control.key].map(|path| path.as_path());
+    let files = [&settings.keyring_file, &tls.chain, &tls.key, &control.chain, &control.key].map(PathBuf::as_path);
     for file in files.into_iter().chain([Path::new(from_environment)]) {
         let (folder, name) = (file.parent().unwrap().to_str().unwrap(), file.file_name().unwrap().to_str().unwrap());
         let mount = mounts.iter().find(|mount| mount["mountPath"] == folder).unwrap_or_else(|| panic!("{folder}"));

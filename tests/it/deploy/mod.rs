@@ -46,7 +46,12 @@ fn run_well(command: &mut Command) -> String {
 
 /// What this product is told on the command line, without doing it: `--help` ends the reading, and everything before it must be right.
 fn is_a_command(arguments: &[&str]) {
-    run_well(Command::new(env!("CARGO_BIN_EXE_hallpass")).args(arguments).arg("--help"));
+    assert_eq!(what_is_wrong_with(arguments), None, "{arguments:?}");
+}
+
+fn what_is_wrong_with(arguments: &[&str]) -> Option<String> {
+    let read = Command::new(env!("CARGO_BIN_EXE_hallpass")).args(arguments).arg("--help").output().unwrap();
+    (!read.status.success()).then(|| String::from_utf8(read.stderr).unwrap())
 }
 
 /// Every document of a YAML file.
