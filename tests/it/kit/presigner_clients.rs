@@ -157,7 +157,7 @@ pub fn alone(command: &Command, home: &TempDir, environment: &[(&str, &str)]) ->
 }
 
 fn tools() -> PathBuf {
-    let tools = std::env::var_os("NODE_TOOLS").map(PathBuf::from).unwrap_or_else(|| ".".into());
+    let tools = std::env::var_os("NODE_TOOLS").map_or_else(|| ".".into(), PathBuf::from);
     assert!(
         tools.join("node_modules/@aws-sdk/s3-request-presigner").is_dir(),
         "NODE_TOOLS does not name a folder with node_modules: npm ci with tests/node/package.json (tests/run does it)"

@@ -52,9 +52,9 @@ async fn serves(gate: &Gateway, link: &str, bytes: &[u8]) {
     assert_eq!((good.status, good.body.len()), (206, 10));
     let other = gate.ask("GET", link, &["Range: bytes=0-9", "If-Range: \"v-00000000000000000000000000000000\""]).await;
     assert_eq!((other.status, other.body == bytes), (200, true), "an If-Range of another version gets the whole");
-    let past = gate.ask("GET", link, &["Range: bytes=99999999-"]).await;
-    assert_eq!(code(&past), (416, "InvalidRange".to_owned()));
-    assert_eq!(past.field("content-range"), Some(&*format!("bytes */{}", bytes.len())));
+    let beyond = gate.ask("GET", link, &["Range: bytes=99999999-"]).await;
+    assert_eq!(code(&beyond), (416, "InvalidRange".to_owned()));
+    assert_eq!(beyond.field("content-range"), Some(&*format!("bytes */{}", bytes.len())));
     let other = gate.ask("GET", link, &["If-Match: \"v-00000000000000000000000000000000\""]).await;
     assert_eq!(code(&other), (412, "PreconditionFailed".to_owned()));
 }

@@ -82,6 +82,20 @@ async fn every_mutation_of_one_character_of_a_link_is_refused() {
 }
 
 #[tokio::test]
+async fn a_fragment_is_no_part_of_a_target() {
+    let (gate, key) = gate().await;
+    gate.place.put("a.txt", b"hello");
+    let link = key.link(gate.rooms.clock.now(), "a.txt");
+    assert_eq!(gate.get(&link).await.body, b"hello");
+    // Clients keep it to themselves (RFC 9110 section 7.1), and the parser drops it before anybody here sees it.
+    for fragment in ["#", "#x", "#&fbclid=x"] {
+        assert_eq!(gate.get(&format!("{link}{fragment}")).await.body, b"hello", "{fragment}");
+        let cut_short = format!("{}{fragment}", &link[..link.len() - 1]);
+        assert_eq!(super::code(&gate.get(&cut_short).await), super::bad_query(), "{fragment}");
+    }
+}
+
+#[tokio::test]
 async fn a_signature_is_for_its_host_and_its_method() {
     let key = Presigner::new("billing");
     let place = crate::kit::presigner::place(&[&key], "");

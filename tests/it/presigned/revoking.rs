@@ -26,8 +26,8 @@ fn is_revoked(answer: &Answer) -> bool {
 /// The id under which the last request of this link was written down.
 async fn id_of(gate: &Gateway, link: &str) -> String {
     assert_eq!(gate.get(link).await.status, 200);
-    let line = gate.access_log().pop().unwrap();
-    line["link"].as_str().unwrap_or_else(|| panic!("no link in {line}")).to_owned()
+    let logged = gate.access_log().pop().unwrap();
+    logged["link"].as_str().unwrap_or_else(|| panic!("no link in {logged}")).to_owned()
 }
 
 #[tokio::test]
@@ -76,24 +76,26 @@ async fn every_kind_of_revocation_ends_its_presigned_links_and_no_others() {
 
 #[tokio::test]
 async fn a_revocation_outlasts_every_presigned_link_that_it_can_mean() {
-    let key = Presigner::new("billing");
-    let gate = place(&[&key], "expires_max = \"7d\"").start().await;
-    gate.place.put("a.txt", b"hello");
-    gate.place.put("b.txt", b"other");
-    let (now, day) = (gate.rooms.clock.now(), Duration::from_secs(24 * 3600));
-    let week = |object: &str, at| key.wish(at, object).lasting("604800").signed(&key);
-    let (ended, older, other) = (week("a.txt", now), week("b.txt", now.minus(day)), week("b.txt", now));
-    let id = id_of(&gate, &ended).await;
-    gate.revoke(json!({ "link": id })).await;
-    gate.revoke(json!({ "issued_before": now })).await;
-    // None of our own links lives for so long, but these do; and a restart reads the catalog anew.
-    let mut gate = gate;
-    for passed in [1, 5] {
-        gate.place.clock.set(now.plus(day * passed));
-        gate = gate.stop().await.start().await;
-        assert_eq!(gate.get(&other).await.status, 200);
-        for link in [&ended, &older] {
-            assert!(is_revoked(&gate.get(link).await), "{passed} days later it works again: {link}");
+    let (minute, day) = (Duration::from_secs(60), Duration::from_secs(24 * 3600));
+    for (settings, expires, step) in [("", "3600", 10 * minute), ("expires_max = \"7d\"", "604800", day)] {
+        let key = Presigner::new("billing");
+        let mut gate = place(&[&key], settings).start().await;
+        gate.place.put("a.txt", b"hello");
+        gate.place.put("b.txt", b"other");
+        let now = gate.rooms.clock.now();
+        let link = |object: &str, at| key.wish(at, object).lasting(expires).signed(&key);
+        let (ended, older, other) = (link("a.txt", now), link("b.txt", now.minus(minute)), link("b.txt", now));
+        let id = id_of(&gate, &ended).await;
+        gate.revoke(json!({ "link": id })).await;
+        gate.revoke(json!({ "issued_before": now })).await;
+        // None of our own links may live for so long, but these do; and a restart reads the catalog anew.
+        for passed in [1, 4, 5] {
+            gate.place.clock.set(now.plus(step * passed));
+            gate = gate.stop().await.start().await;
+            assert_eq!(gate.get(&other).await.status, 200);
+            for link in [&ended, &older] {
+                assert!(is_revoked(&gate.get(link).await), "{:?} later it works again: {link}", step * passed);
+            }
         }
     }
 }
@@ -158,7 +160,7 @@ async fn a_running_body_is_cut_and_never_ends_well() {
             gate.access_log().pop().unwrap()["link"].as_str().unwrap().to_owned()
         };
         gate.revoke(json!({ "link": id })).await;
-        let (rest, how) = wire.body(HUGE - 1000).await.expect_err("the body must be cut");
+        let Err((rest, how)) = wire.body(HUGE - 1000).await else { panic!("the body must be cut") };
         assert_ne!(how, End::Silent);
         assert!(rest == bytes[1000..1000 + rest.len()] && rest.len() < HUGE / 2, "{} bytes still came", rest.len());
         let logged = gate.access_log().pop().unwrap();
@@ -182,7 +184,7 @@ async fn every_kind_of_revocation_cuts_a_running_body() {
     ] {
         let mut wire = begun(&gate, &link, &bytes).await;
         let number = gate.revoke(what.clone()).await;
-        let (rest, how) = wire.body(HUGE - 1000).await.expect_err("the body must be cut");
+        let Err((rest, how)) = wire.body(HUGE - 1000).await else { panic!("the body must be cut") };
         assert!(how != End::Silent && rest.len() < HUGE / 2, "{what}: {} bytes still came", rest.len());
         gate.lift(number).await;
     }
@@ -202,13 +204,44 @@ async fn what_was_fetched_by_a_presigned_link_is_written_down_as_its_clients() {
     gate.place.put("a.txt", b"hello");
     let link = key.link(gate.rooms.clock.now(), "a.txt");
     assert_eq!(gate.ask("GET", &link, &["Range: bytes=1-2"]).await.body, b"el");
-    let line = gate.access_log().pop().unwrap();
+    let logged = gate.access_log().pop().unwrap();
     for (name, value) in json!({"store": "media", "minted_by": "billing", "status": 206, "outcome": "served", "bytes": 2, "completed": true})
         .as_object()
         .unwrap()
     {
-        assert_eq!(&line[name], value, "{name} of {line}");
+        assert_eq!(&logged[name], value, "{name} of {logged}");
     }
-    let text = line.to_string();
+    let text = logged.to_string();
     assert!(!text.contains("X-Amz") && !text.contains(&link[link.len() - 64..]), "{text}");
+}
+
+#[tokio::test]
+async fn what_an_inspection_says_is_what_a_fetch_gets_and_its_id_revokes() {
+    let (gate, key) = gate().await;
+    gate.place.put("a.txt", b"hello");
+    let link = key.link(gate.rooms.clock.now(), "a.txt");
+    let inspect = async |link: &str| {
+        let url = format!("https://media.example.com{link}");
+        let answer = gate.api("POST", "/v1/inspect", &json!({ "url": url })).await;
+        let text = String::from_utf8(answer.body.clone()).unwrap();
+        assert!(!text.contains(&link[link.len() - 64..]) && !text.contains(&key.id), "{text}");
+        (answer.status, answer.json())
+    };
+    let (status, good) = inspect(&link).await;
+    assert_eq!((status, &good["state"], &good["answer"]["status"]), (200, &json!("valid"), &json!(200)), "{good}");
+    let told = &good["presigned"];
+    assert_eq!((&told["store"], &told["key"], &told["client"]), (&json!("media"), &json!("a.txt"), &json!("billing")));
+    assert_eq!(good["id"], json!(id_of(&gate, &link).await), "the id of the log");
+    let ended = gate.api("DELETE", &format!("/v1/links/{}", good["id"].as_str().unwrap()), &json!(null)).await;
+    assert_eq!(ended.status, 200, "{ended:?}");
+    assert!(is_revoked(&gate.get(&link).await));
+    let (_, revoked) = inspect(&link).await;
+    assert_eq!((&revoked["state"], &revoked["answer"]["status"]), (&json!("revoked"), &json!(403)), "{revoked}");
+    gate.place.clock.advance(Duration::from_secs(3600));
+    let (_, over) = inspect(&link).await;
+    assert_eq!((&over["state"], &over["answer"]["status"]), (&json!("expired"), &json!(403)), "{over}");
+    // Of what no key of ours signed, nothing is told.
+    let (status, bad) = inspect(&link.replace("a.txt", "b.txt")).await;
+    assert!(status >= 400 || bad["state"] != json!("valid"), "{bad}");
+    assert!(bad["presigned"].is_null(), "{bad}");
 }
