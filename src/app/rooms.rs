@@ -180,7 +180,7 @@ impl Rooms {
         let built = Replaceable::build(loaded, &store_counters).await?;
         let catalog = Catalog::open(&settings.catalog, clock.clone()).await?;
         let access_log = AccessLog::start(access, ACCESS_QUEUE, &metrics).map_err(StartError::AccessLog)?;
-        let (revocations, revoker) = load_revocations(&catalog, bounds, &clock).await?;
+        let (revocations, revoker) = load_revocations(&catalog, &clock).await?;
         let known = KnownObjects::new(catalog.clone(), clock.clone());
         let heads = Heads::new(settings.mint.fresh_for);
         let (arena, cache) = open_cache(settings.cache, &known, &catalog, &metrics);
@@ -284,13 +284,9 @@ impl Rooms {
     }
 }
 
-async fn load_revocations(
-    catalog: &Catalog,
-    bounds: LinkBounds,
-    clock: &Clock,
-) -> Result<(Arc<Revocations>, Revoker), RevokeError> {
+async fn load_revocations(catalog: &Catalog, clock: &Clock) -> Result<(Arc<Revocations>, Revoker), RevokeError> {
     let revocations = Arc::new(Revocations::default());
-    let revoker = Revoker::new(catalog.clone(), Arc::clone(&revocations), bounds, clock.clone());
+    let revoker = Revoker::new(catalog.clone(), Arc::clone(&revocations), clock.clone());
     revoker.refresh().await?;
     Ok((revocations, revoker))
 }
