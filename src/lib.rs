@@ -28,6 +28,8 @@ pub mod cache;
 
 pub mod mint;
 
+pub mod publish;
+
 pub mod config;
 
 pub mod asset;

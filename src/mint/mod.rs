@@ -7,6 +7,7 @@
 
 mod check;
 mod error;
+mod examination;
 mod inspect;
 mod known;
 mod minter;
@@ -14,7 +15,9 @@ mod reading;
 mod request;
 mod revoker;
 
+pub use check::Judged;
 pub use error::{MintError, ReadFailure};
+pub use examination::Examination;
 pub use inspect::{Inspection, Judge, LinkState, inspect};
 pub use known::{Known, KnownObjects, ObjectId};
 pub use minter::{MintPolicy, MintSettings, Minter, MinterParts};

@@ -28,6 +28,7 @@ mod keys;
 mod life;
 mod origin;
 mod public;
+mod publish;
 mod ranges;
 mod settings;
 mod siege;
