@@ -682,7 +682,7 @@ async fn no_route_but_the_description_answers_without_a_key() {
             }
         }
     }
-    assert_eq!(routes, 8);
+    assert_eq!(routes, 9);
 }
 
 #[tokio::test]

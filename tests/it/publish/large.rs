@@ -27,8 +27,7 @@ fn shop() -> (Shop, String) {
     std::fs::write(shop.file("hallpass.toml"), format!("{before}[[control.clients]]{stanza}")).unwrap();
     shop.set("cache", "memory = \"8MiB\"\nin_flight = \"8MiB\"");
     shop.set("mint", "first_reads = 2");
-    let text = shop.text("hallpass.toml") + "\n[publish]\ndirectory = \"spool\"\n";
-    std::fs::write(shop.file("hallpass.toml"), text).unwrap();
+    shop.set("publish", "directory = \"spool\"");
     (shop, key)
 }
 
