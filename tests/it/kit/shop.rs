@@ -155,7 +155,7 @@ impl Shop {
 
     /// The process that took over from the one that this shop started, by what that one said.
     pub fn successor(&self) -> Option<Pid> {
-        let said = self.text("stderr");
+        let said = fs::read_to_string(self.file("stderr")).ok()?;
         let number = said.rsplit_once("the new process serves")?.1.split("process=").nth(1)?;
         let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
         Pid::from_raw(digits.parse().ok()?)

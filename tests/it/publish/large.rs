@@ -20,11 +20,9 @@ fn shop() -> (Shop, String) {
     let shop = Shop::open();
     std::fs::create_dir(shop.file("spool")).unwrap();
     let key = shop.add_client("press");
-    let text = shop.text("hallpass.toml");
-    let (before, stanza) = text.rsplit_once("[[control.clients]]").unwrap();
-    let actions = stanza.lines().find(|line| line.starts_with("actions")).unwrap();
-    let stanza = stanza.replace(actions, "actions = [\"publish\"]");
-    std::fs::write(shop.file("hallpass.toml"), format!("{before}[[control.clients]]{stanza}")).unwrap();
+    // The stanza of the client stands last.
+    let text = shop.text("hallpass.toml") + "\nactions = [\"publish\"]\n";
+    std::fs::write(shop.file("hallpass.toml"), text).unwrap();
     shop.set("cache", "memory = \"8MiB\"\nin_flight = \"8MiB\"");
     shop.set("mint", "first_reads = 2");
     shop.set("publish", "directory = \"spool\"");
