@@ -94,7 +94,7 @@ pub(super) fn mint(mut section: Section<'_>) -> MintSettings {
 pub(super) fn publish(mut section: Section<'_>) -> PublishSettings {
     let usual = PublishSettings::default();
     let settings = PublishSettings {
-        directory: section.path("directory"),
+        directory: section.path("directory").unwrap_or(usual.directory),
         at_once: section.read("at_once", count(1..=256)).unwrap_or(usual.at_once),
         stall: section.read("stall", duration(SHORTEST..=HOUR)).unwrap_or(usual.stall),
     };

@@ -24,8 +24,8 @@ use crate::value::Fingerprint;
 /// The limits of publishing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishSettings {
-    /// Where uploads wait, without names; `None`: the system's directory for such files.
-    pub directory: Option<PathBuf>,
+    /// Where uploads wait, without names. Default `/var/tmp`, which lies on a disk where `/tmp` is often memory.
+    pub directory: PathBuf,
     /// How many assets may be published at once. Default 8.
     pub at_once: usize,
     /// How long an upload may bring nothing. Default 30 s. On the whole it must bring 32 KiB in each second after that.
@@ -34,7 +34,7 @@ pub struct PublishSettings {
 
 impl Default for PublishSettings {
     fn default() -> Self {
-        Self { directory: None, at_once: 8, stall: Duration::from_secs(30) }
+        Self { directory: "/var/tmp".into(), at_once: 8, stall: Duration::from_secs(30) }
     }
 }
 
@@ -85,15 +85,9 @@ struct Sink {
 }
 
 impl Sink {
-    fn open(directory: Option<PathBuf>) -> Self {
+    fn open(directory: PathBuf) -> Self {
         let (pieces, inbox) = mpsc::channel(PIECES_AHEAD);
-        let work = tokio::task::spawn_blocking(move || {
-            let file = match directory {
-                Some(directory) => tempfile::tempfile_in(directory)?,
-                None => tempfile::tempfile()?,
-            };
-            take_all(inbox, file)
-        });
+        let work = tokio::task::spawn_blocking(move || take_all(inbox, tempfile::tempfile_in(directory)?));
         Self { pieces: Some(pieces), work }
     }
 
@@ -146,7 +140,7 @@ mod tests {
     #[tokio::test]
     async fn what_comes_lies_in_a_file_without_a_name_and_is_known() {
         let dir = tempfile::tempdir().unwrap();
-        let settings = PublishSettings { directory: Some(dir.path().into()), ..PublishSettings::default() };
+        let settings = PublishSettings { directory: dir.path().into(), ..PublishSettings::default() };
         let spooled = spool(pieces(&["ab", "", "c"]), 3, &settings).await.unwrap();
         assert_eq!(spooled.known.fingerprint, Fingerprint::of(b"abc"));
         assert_eq!(spooled.known.length, 3);
@@ -165,7 +159,7 @@ mod tests {
         assert_eq!(spool(silent, 9, &settings).await.err().map(|e| e.label()), Some(slow.label()));
         let broken = pieces(&["ab"]).chain(stream::iter([Err(UploadError::Broken)]));
         assert!(matches!(spool(broken, 9, &settings).await, Err(PublishError::Upload(UploadError::Broken))));
-        let nowhere = PublishSettings { directory: Some("/nonexistent/spool".into()), ..settings };
+        let nowhere = PublishSettings { directory: "/nonexistent/spool".into(), ..settings };
         for body in [&["ab"; 10][..], &[]] {
             assert!(matches!(spool(pieces(body), 99, &nowhere).await, Err(PublishError::Spool(_))));
         }
