@@ -71,9 +71,9 @@ async fn publish(
         request.filename = Some(own_name(path)?);
     }
     let bar = bar(request.length, path);
-    let published = publisher.publish(client, &request, bytes(file, bar.clone())).await;
+    let done = publisher.publish(client, &request, bytes(file, bar.clone())).await;
     bar.finish_and_clear();
-    published.map_err(Failure::because)
+    done.map_err(Failure::because)
 }
 
 fn own_name(path: &Path) -> Result<FileName, Failure> {
@@ -133,7 +133,7 @@ impl PublishArgs {
         let prefix: KeyPrefix = prefix.parse().map_err(Failure::because)?;
         let LinkWish { ttl, header, filename, content_type, cache, fetcher, unique } = self.wish.clone();
         let least = PublishRequest::new(store, prefix, fetcher);
-        Ok(PublishRequest { ttl, header, filename, content_type, cache, unique, ..least })
+        Ok(PublishRequest { filename, content_type, ttl, header, cache, unique, ..least })
     }
 }
 

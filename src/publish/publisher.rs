@@ -61,7 +61,7 @@ impl Publisher {
                 tracing::error!(store = %request.store, %error, "a store did not take what was published");
             }
             Err(PublishError::Spool(error)) => {
-                tracing::error!(%error, "an upload could not be put by (publish.directory)")
+                tracing::error!(%error, "an upload could not be put by (publish.directory)");
             }
             Err(error @ (PublishError::StoredOtherwise(_) | PublishError::KeyTaken(_))) => {
                 tracing::error!(store = %request.store, %error, "a store holds other bytes than were published");

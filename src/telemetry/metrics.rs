@@ -311,13 +311,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn publishes_are_counted_by_outcome() {
+        let metrics = Metrics::new();
+        metrics.publish("created");
+        assert!(metrics.encode().contains("\nhallpass_publishes_total{outcome=\"created\"} 1\n"));
+    }
+
+    #[test]
     fn metrics_have_the_names_that_dashboards_are_built_on() {
         let metrics = Metrics::new();
         metrics.request("served");
         metrics.request("served");
         metrics.denial("bad-seal");
         metrics.mint("minted");
-        metrics.publish("created");
         metrics.reload("kept-old");
         metrics.acme_event("issued");
         metrics.body_bytes(123_456);
@@ -352,7 +358,6 @@ mod tests {
             "hallpass_requests_total{outcome=\"served\"} 2",
             "hallpass_denials_total{reason=\"bad-seal\"} 1",
             "hallpass_mints_total{outcome=\"minted\"} 1",
-            "hallpass_publishes_total{outcome=\"created\"} 1",
             "hallpass_reloads_total{result=\"kept-old\"} 1",
             "hallpass_acme_events_total{event=\"issued\"} 1",
             "hallpass_body_bytes_total 123456",

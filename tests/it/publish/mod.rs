@@ -36,8 +36,8 @@ fn head(gate: &Gateway, query: &str, lines: &[&str]) -> String {
 }
 
 fn head_by(key: &str, query: &str, lines: &[&str]) -> String {
-    let more: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
-    format!("POST /v1/objects?{query} HTTP/1.1\r\nHost: control\r\nAuthorization: Bearer {key}\r\n{more}\r\n")
+    let (request, key) = (format!("POST /v1/objects?{query} HTTP/1.1"), format!("Authorization: Bearer {key}"));
+    [&[request.as_str(), "Host: control", key.as_str()], lines].concat().join("\r\n") + "\r\n\r\n"
 }
 
 /// Publishes `bytes` as `press`.
