@@ -30,6 +30,8 @@ pub mod cache;
 
 pub mod mint;
 
+pub mod publish;
+
 pub mod config;
 
 pub mod asset;

@@ -9,7 +9,9 @@ mod demo;
 mod doctor;
 mod health;
 mod inspect;
+mod link_wish;
 mod mint;
+mod publish;
 mod revoke;
 mod serve;
 mod shell;
@@ -47,6 +49,8 @@ enum Command {
     Health(health::HealthArgs),
     /// Mint one link, as the API would.
     Mint(mint::MintArgs),
+    /// Store new assets where nothing is overwritten, and print a link to each. Exit 1 when one failed.
+    Publish(publish::PublishArgs),
     /// Say what a link says, whether it would be served, and why not.
     Inspect(inspect::InspectArgs),
     /// End links early, list what is ended, or lift it.
@@ -114,6 +118,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Doctor(args) => return in_runtime(doctor::run(&args, out)),
         Command::Health(args) => return in_runtime(health::run(&args, out)),
         Command::Mint(args) => in_runtime(mint::run(&args, out))?,
+        Command::Publish(args) => return in_runtime(publish::run(&args, out)),
         Command::Inspect(args) => return in_runtime(inspect::run(&args, out)),
         Command::Revoke(args) => in_runtime(revoke::run(&args, out))?,
         Command::Keys(args) => {

@@ -33,6 +33,7 @@ mod presign_settings;
 mod presign_suite;
 mod presigned;
 mod public;
+mod publish;
 mod ranges;
 mod settings;
 mod siege;
