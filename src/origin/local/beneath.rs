@@ -55,7 +55,8 @@ impl Root {
         Ok((file, stamp))
     }
 
-    fn beneath(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+    /// What lies at `path`, opened so that nothing leads out of the root.
+    pub(super) fn beneath(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         retry_on_intr(|| fs::openat2(&self.0, path, flags, Mode::empty(), resolve))
     }
@@ -77,7 +78,7 @@ fn addressable(key: &ObjectKey) -> Result<(), OriginError> {
 }
 
 /// What a failed system call beneath the root means.
-fn fault(errno: Errno) -> OriginError {
+pub(super) fn fault(errno: Errno) -> OriginError {
     match errno {
         Errno::NOENT | Errno::NOTDIR => OriginError::NotFound,
         Errno::XDEV => OriginError::Unaddressable("a symbolic link on its path leads out of the store"),

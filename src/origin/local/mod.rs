@@ -10,6 +10,7 @@
 mod beneath;
 mod chunks;
 mod stamp;
+mod survey;
 
 use std::path::PathBuf;
 use std::sync::Arc;

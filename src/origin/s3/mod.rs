@@ -7,9 +7,12 @@
 //! Keys go out byte for byte; the prefix is put before them and nothing else happens to them.
 
 mod answer;
+mod exposure;
 mod faults;
 mod pin;
+mod retype;
 mod settings;
+mod survey;
 
 use std::fmt;
 
@@ -21,6 +24,7 @@ use futures_util::{FutureExt, stream};
 use self::faults::Asked;
 use self::pin::Pin;
 pub use self::settings::S3Settings;
+pub use self::survey::S3Survey;
 use super::error::causes;
 use super::exact::exactly;
 use super::{ByteStream, ObjectMeta, Origin, OriginError};
