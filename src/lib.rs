@@ -28,6 +28,8 @@ pub mod cache;
 
 pub mod mint;
 
+pub mod audit;
+
 pub mod config;
 
 pub mod asset;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::config::{Settings, StorePlace, StoreSettings};
 use crate::origin::{
-    LocalOrigin, Origin, OriginCounters, OriginError, ReliableOrigin, RetryPolicy, S3Origin, StoreCounters, Stores,
+    LocalOrigin, Origin, OriginCounters, OriginError, ReliableOrigin, RetryPolicy, Retype, S3Origin, S3Survey,
+    StoreCounters, Stores, Survey,
 };
 use crate::value::StoreName;
 
@@ -13,6 +14,34 @@ pub async fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Origin>, Ori
     Ok(match &settings.place {
         StorePlace::S3(settings) => Arc::new(S3Origin::open(settings).await?),
         StorePlace::Local(settings) => Arc::new(LocalOrigin::open(settings)?),
+    })
+}
+
+/// A store that is to be looked over.
+pub struct OpenSurvey {
+    /// Its listing and its settings.
+    pub survey: Arc<dyn Survey>,
+    /// Its objects, behind time limits and retries.
+    pub origin: Arc<dyn Origin>,
+    /// What gives its objects other media types, where it can.
+    pub retype: Option<Arc<dyn Retype>>,
+    /// Where it lies, in words.
+    pub place: String,
+}
+
+/// Opens one store to look it over.
+pub async fn open_survey(settings: &StoreSettings, policy: RetryPolicy) -> Result<OpenSurvey, OriginError> {
+    let origin = reliable(open_store(settings).await?, policy, Arc::default());
+    Ok(match &settings.place {
+        StorePlace::S3(settings) => {
+            let bucket = Arc::new(S3Survey::open(settings).await?);
+            let (survey, retype) = (Arc::clone(&bucket), Some(bucket as Arc<dyn Retype>));
+            OpenSurvey { survey, origin, retype, place: settings.to_string() }
+        }
+        StorePlace::Local(settings) => {
+            let place = format!("directory {}", settings.root.display());
+            OpenSurvey { survey: Arc::new(LocalOrigin::open(settings)?), origin, retype: None, place }
+        }
     })
 }
 

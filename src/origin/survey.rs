@@ -17,6 +17,11 @@ pub trait Survey: Send + Sync + 'static {
     fn page<'a>(&'a self, prefix: &'a str, after: Option<&'a Cursor>)
     -> BoxFuture<'a, Result<SurveyPage, OriginError>>;
 
+    /// Whether the store holds a media type with each object.
+    fn holds_types(&self) -> bool {
+        true
+    }
+
     /// What the store's own settings say about who may read it, and which of them could not be read. None where a store has no such settings.
     fn exposure(&self) -> BoxFuture<'_, Vec<Exposure>>;
 

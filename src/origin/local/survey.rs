@@ -33,6 +33,10 @@ impl Survey for LocalOrigin {
         .boxed()
     }
 
+    fn holds_types(&self) -> bool {
+        false
+    }
+
     /// Who may read a directory is for the operating system to say, and no stranger reaches it from outside.
     fn exposure(&self) -> BoxFuture<'_, Vec<Exposure>> {
         async { Vec::new() }.boxed()

@@ -53,7 +53,9 @@ impl S3Survey {
         let encoded = page.encoding_type() == Some(&EncodingType::Url);
         let mut entries = Vec::new();
         for object in page.contents() {
-            let current = listed(None, object.e_tag());
+            // Of a bucket that may keep versions, the tag is not what an object is pinned by.
+            let known = matches!(self.versions, Versions::NotKept);
+            let current = listed(None, object.e_tag().filter(|_| known));
             entries.push(SurveyEntry { key: self.key(object.key(), encoded)?, current: Some(current), odd: None });
         }
         let more = page.is_truncated() == Some(true);
