@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
-use hallpass::asset::{AssetParts, AssetRequest, Assets, Story};
+use hallpass::asset::{AssetParts, AssetRequest, Assets, Presigning, Story, Target};
 use hallpass::cache::{Cache, CacheSettings};
 use hallpass::catalog::{Catalog, CatalogSettings};
 use hallpass::fetcher::{ClientAddr, PeerAddr, Profile, Profiles, client_address};
 use hallpass::http::Retrieval;
 use hallpass::link::{Link, LinkBounds, Revocations, Seals};
-use hallpass::mint::KnownObjects;
+use hallpass::mint::{Heads, KnownObjects, MintPolicy};
+use hallpass::presign::{PresignClients, PresignRules};
 use hallpass::telemetry::Metrics;
 use hallpass::value::Live;
 use http::header::{IF_NONE_MATCH, RANGE, USER_AGENT};
@@ -50,8 +51,8 @@ struct Case {
 
 impl Case {
     async fn ask(&self, assets: &Assets) -> u16 {
-        let (path, headers) = (&self.path, &self.headers);
-        let request = AssetRequest { path, method: self.method, headers, client: somewhere(), cut: &self.cut };
+        let (target, headers) = (Target::Link(&self.path), &self.headers);
+        let request = AssetRequest { target, method: self.method, headers, client: somewhere(), cut: &self.cut };
         let mut story = Story::default();
         match assets.answer(black_box(&request), &mut story).await {
             Ok(response) => black_box(response).status().as_u16(),
@@ -118,14 +119,23 @@ async fn assets(seals: Seals) -> Assets {
     let meta = Profile::meta();
     let store = Arc::new(Memory::default()).shared();
     let settings = CacheSettings::default();
+    let presigning = Presigning {
+        is_enabled: false,
+        clients: PresignClients::default(),
+        rules: PresignRules::default(),
+        fetcher: meta.name.clone(),
+    };
     let cache = Cache::new(settings, None, catalog.clone(), Arc::new(Metrics::new()), Box::new(|_| {}));
     Assets::new(AssetParts {
         clock: clock(),
         seals: Live::new(seals),
         bounds: LinkBounds::default(),
+        presigning: Live::new(presigning),
         revocations: Arc::new(Revocations::default()),
         profiles: Live::new(Profiles::from([(meta.name.clone(), meta)])),
         stores: Live::new([(STORE.parse().unwrap(), store)].into_iter().collect()),
+        policy: Live::new(MintPolicy::default()),
+        heads: Heads::new(Duration::from_secs(2)),
         known: KnownObjects::new(catalog, clock()),
         cache,
         body_max: Duration::from_secs(600),

@@ -9,7 +9,7 @@ use criterion::Criterion;
 use hallpass::cache::{Cache, CacheSettings};
 use hallpass::catalog::{Catalog, CatalogSettings};
 use hallpass::link::{LinkBounds, Revocation, Revocations};
-use hallpass::mint::{KnownObjects, MintPolicy, MintRequest, MintSettings, Minter, MinterParts};
+use hallpass::mint::{Heads, KnownObjects, MintPolicy, MintRequest, MintSettings, Minter, MinterParts};
 use hallpass::telemetry::Metrics;
 use hallpass::value::{ClientName, Live};
 use tokio::runtime::Runtime;
@@ -87,6 +87,7 @@ impl Floor {
             policy: Live::new(MintPolicy { profiles: ["meta".parse().unwrap()].into(), ..MintPolicy::default() }),
             bounds: LinkBounds::default(),
             revocations,
+            heads: Heads::new(case.fresh_for),
             known: KnownObjects::new(catalog.clone(), clock()),
             cache,
             catalog: catalog.clone(),

@@ -16,6 +16,8 @@ pub mod fetcher;
 
 pub mod link;
 
+pub mod presign;
+
 pub mod arena;
 
 pub mod server;

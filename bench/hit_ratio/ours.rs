@@ -33,7 +33,7 @@ fn fingerprint(object: usize) -> Fingerprint {
 }
 
 fn key(touch: &Touch) -> BlockKey {
-    BlockKey { fingerprint: fingerprint(touch.object), number: touch.number }
+    BlockKey::of(fingerprint(touch.object), touch.number)
 }
 
 impl Policy for Ours {

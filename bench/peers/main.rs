@@ -29,6 +29,7 @@ mod cold;
 mod load;
 mod measure;
 mod mints;
+mod presigned;
 mod process;
 mod report;
 mod rows;

@@ -36,6 +36,7 @@ pub fn once(world: &World, peer: &Peer, what: What, number: usize) -> Option<Out
         What::Memory => peer.gateway().filter(|_| number == 0).map(|gateway| memory(world, peer, gateway)),
         What::Mint => peer.gateway().map(|_| mints::single(world)),
         What::Batch => peer.gateway().map(|_| mints::batch(world)),
+        What::Presigned => peer.gateway().map(|_| world.presigned().compare(world)),
         What::SecureIdle => {
             if number == 0 {
                 secure::idle(world, peer)

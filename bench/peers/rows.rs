@@ -24,6 +24,7 @@ pub enum What {
     Memory,
     Mint,
     Batch,
+    Presigned,
     /// Over TLS from here on.
     SecureIdle,
     Handshake {
@@ -147,6 +148,15 @@ pub const EXPERIMENTS: &[Experiment] = &[
             row("links by batch, over distinct objects", PerSecond, &[Value(60_000.0)]),
             row("the same: greatest lag of the catalog", Milliseconds, &[]),
             row("the same: records dropped", Count, &[Exactly(0.0)]),
+        ],
+    },
+    Experiment {
+        id: "presigned-4k",
+        what: What::Presigned,
+        rows: &[
+            row("hot 4 KiB by a link of ours", PerSecond, &[]),
+            row("the same by a presigned URL", PerSecond, &[TimesFirst(0.8)]),
+            row("the same by one of an object that nobody minted", PerSecond, &[TimesFirst(0.8)]),
         ],
     },
     Experiment {

@@ -53,7 +53,17 @@ pub struct Detail {
 }
 
 /// Loads the server with these processes. The times in the detail are the first group's.
-pub fn steady(world: &World, mut load: impl Load, pids: &[u32]) -> Steady {
+pub fn steady(world: &World, load: impl Load, pids: &[u32]) -> Steady {
+    steady_asking(world, load, pids, |asked| asked == Counted::default())
+}
+
+/// The same where the store may be asked what `is_meant`.
+pub fn steady_asking(
+    world: &World,
+    mut load: impl Load,
+    pids: &[u32],
+    is_meant: impl FnOnce(Counted) -> bool,
+) -> Steady {
     let all = world.peers.iter().chain(world.secured()).flat_map(Peer::pids);
     let others: Vec<_> = all.filter(|pid| !pids.contains(pid)).collect();
     let mut edges = Vec::new();
@@ -63,7 +73,7 @@ pub fn steady(world: &World, mut load: impl Load, pids: &[u32]) -> Steady {
     let answers = load.answers(&came);
     let mut faults: Vec<_> = came.iter().flat_map(|came| came.faults.iter().take(3).cloned()).collect();
     let asked = world.origin.counted().since(before);
-    if asked != Counted::default() {
+    if !is_meant(asked) {
         faults.push(format!("the store was asked {asked:?}"));
     }
     let detail = detail(&came, took, edges[1].since(edges[0]), resident(pids), answers);

@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 
 use crate::load::{Fleet, Group};
 use crate::mints::Known;
+use crate::presigned::Presigned;
 use crate::secure::{Door, Papers, measure};
 use crate::servers::bare::{Given, GivenBody};
 use crate::servers::{Peer, bare, hallpass, nginx, traffic_server, varnish};
@@ -60,6 +61,7 @@ pub struct World {
     pub watch: Watch,
     objects: BTreeMap<String, (u64, Bytes)>,
     known: OnceCell<Known>,
+    presigned: OnceCell<Presigned>,
     /// Hallpass with TLS: with limits out of the way, and as it is built.
     open: OnceCell<Peer>,
     guarded: OnceCell<Peer>,
@@ -91,6 +93,7 @@ impl World {
             watch,
             objects,
             known: OnceCell::new(),
+            presigned: OnceCell::new(),
             open: OnceCell::new(),
             guarded: OnceCell::new(),
             papers,
@@ -166,6 +169,11 @@ impl World {
     /// The gateway for mints.
     pub fn known(&self) -> &Known {
         self.known.get_or_init(|| Known::build(self))
+    }
+
+    /// The gateway for presigned URLs.
+    pub fn presigned(&self) -> &Presigned {
+        self.presigned.get_or_init(|| Presigned::build(self))
     }
 
     /// The listener for TLS of a server that has one; Hallpass's with its limits out of the way.

@@ -43,6 +43,12 @@ pub struct Link {
     pub length: u64,
 }
 
+/// What presigned URLs are signed with.
+pub struct AccessKey {
+    pub id: String,
+    pub secret: String,
+}
+
 /// A process's memory in bytes, as `/proc` tells it.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
@@ -98,6 +104,20 @@ impl Gateway {
         let key = said.split_whitespace().find(|word| word.starts_with("hpk_")).unwrap().to_owned();
         self.write_settings(&(self.settings() + "\n" + &said[said.find("[[control.clients]]").unwrap()..]));
         key
+    }
+
+    /// A key that may presign, and its stanza in the settings.
+    pub fn presigner(&self) -> AccessKey {
+        let said = self.run(&["keys", "presigner", "presigner", "--config", SETTINGS, "--json"]);
+        let said: Value = serde_json::from_str(&said).unwrap();
+        let text = |name: &str| said[name].as_str().unwrap().to_owned();
+        let (id, secret) = (text("access_key_id"), text("secret_access_key"));
+        let stanza = format!(
+            "[presigned]\nenabled = true\n[[presigned.clients]]\nname = \"presigner\"\n\
+             access_key_id = \"{id}\"\nsecret_access_key = \"{secret}\"\nstores = [\"media\"]\n"
+        );
+        self.write_settings(&(self.settings() + &stanza));
+        AccessKey { id, secret }
     }
 
     pub fn file(&self, name: &str) -> PathBuf {

@@ -7,15 +7,15 @@ use ipnet::IpNet;
 use super::stores::open_stores;
 use super::tls::Tls;
 use crate::arena::Arena;
-use crate::asset::{AssetParts, Assets};
+use crate::asset::{AssetParts, Assets, Presigning};
 use crate::cache::{Cache, CacheSettings, OnWrongBytes};
 use crate::catalog::{Catalog, CatalogError};
-use crate::config::{HostNames, Loaded, Settings};
+use crate::config::{HostNames, Loaded, PresignedSettings, Settings};
 use crate::control::{Clients, ControlParts};
 use crate::edge::{BadHost, Edge, EdgeParts, Hosts};
 use crate::fetcher::Profiles;
 use crate::link::{LinkBounds, Revocations, SealError, Seals};
-use crate::mint::{KnownObjects, MintPolicy, Minter, MinterParts, ObjectId, RevokeError, Revoker};
+use crate::mint::{Heads, KnownObjects, MintPolicy, Minter, MinterParts, ObjectId, RevokeError, Revoker};
 use crate::origin::{OriginError, StoreCounters, Stores};
 use crate::server::NetworkRates;
 use crate::telemetry::{AccessLog, Metrics, Sink};
@@ -45,6 +45,8 @@ pub struct Rooms {
     pub policy: Live<MintPolicy>,
     /// Who may use the control API.
     pub clients: Live<Clients>,
+    /// What is believed of presigned URLs.
+    pub presigning: Live<Presigning>,
     /// Which host names are ours.
     pub hosts: Live<Hosts>,
     /// Whose `X-Forwarded-For` is believed.
@@ -119,6 +121,7 @@ pub(super) struct Replaceable {
     profiles: Profiles,
     policy: MintPolicy,
     clients: Clients,
+    presigning: Presigning,
     hosts: Hosts,
     trusted_proxies: Vec<IpNet>,
 }
@@ -133,6 +136,7 @@ impl Replaceable {
             policy: policy(settings, &loaded.profiles),
             profiles: loaded.profiles.clone(),
             clients: Clients::new(&settings.clients, settings.limits.control_requests_per_second),
+            presigning: presigning(&settings.presigned),
             hosts: hosts(settings)?,
             trusted_proxies: settings.listen.trusted_proxies.clone(),
         })
@@ -147,13 +151,22 @@ fn policy(settings: &Settings, profiles: &Profiles) -> MintPolicy {
     }
 }
 
+fn presigning(settings: &PresignedSettings) -> Presigning {
+    Presigning {
+        is_enabled: settings.enabled,
+        clients: settings.clients.iter().cloned().collect(),
+        rules: settings.rules,
+        fetcher: settings.fetcher.clone(),
+    }
+}
+
 fn hosts(settings: &Settings) -> Result<Hosts, BadHost> {
     let any = ["*".to_owned()];
     let further = match &settings.listen.hosts {
         HostNames::Any => &any[..],
         HostNames::Only(names) => names,
     };
-    Hosts::new(&settings.public_origin, further)
+    Hosts::new(&settings.public_origin, further, &settings.presigned.virtual_hosts)
 }
 
 impl Rooms {
@@ -167,9 +180,11 @@ impl Rooms {
         let access_log = AccessLog::start(access, ACCESS_QUEUE, &metrics).map_err(StartError::AccessLog)?;
         let (revocations, revoker) = load_revocations(&catalog, bounds, &clock).await?;
         let known = KnownObjects::new(catalog.clone(), clock.clone());
+        let heads = Heads::new(settings.mint.fresh_for);
         let (arena, cache) = open_cache(settings.cache, &known, &catalog, &metrics);
         let (seals, stores, profiles) = (Live::new(built.seals), Live::new(built.stores), Live::new(built.profiles));
         let (policy, clients) = (Live::new(built.policy), Live::new(built.clients));
+        let presigning = Live::new(built.presigning);
         let (hosts, trusted_proxies) = (Live::new(built.hosts), Live::new(built.trusted_proxies));
         let minter = Minter::new(
             MinterParts {
@@ -179,6 +194,7 @@ impl Rooms {
                 policy: policy.clone(),
                 bounds,
                 revocations: Arc::clone(&revocations),
+                heads: heads.clone(),
                 known: known.clone(),
                 cache: cache.clone(),
                 catalog: catalog.clone(),
@@ -191,9 +207,12 @@ impl Rooms {
                 clock: clock.clone(),
                 seals: seals.clone(),
                 bounds,
+                presigning: presigning.clone(),
                 revocations: Arc::clone(&revocations),
                 profiles: profiles.clone(),
                 stores: stores.clone(),
+                policy: policy.clone(),
+                heads,
                 known,
                 cache: cache.clone(),
                 body_max: settings.limits.body_max,
@@ -218,6 +237,7 @@ impl Rooms {
             profiles,
             policy,
             clients,
+            presigning,
             hosts,
             trusted_proxies,
             bounds,
@@ -255,6 +275,7 @@ impl Rooms {
         self.profiles.replace(built.profiles);
         self.policy.replace(built.policy);
         self.clients.replace(built.clients);
+        self.presigning.replace(built.presigning);
         self.hosts.replace(built.hosts);
         self.trusted_proxies.replace(built.trusted_proxies);
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::config::{Settings, StorePlace, StoreSettings};
 use crate::origin::{
-    LocalOrigin, Origin, OriginCounters, OriginError, ReliableOrigin, RetryPolicy, Retype, S3Origin, S3Survey,
-    StoreCounters, Stores, Survey,
+    CloudOrigin, LocalOrigin, Origin, OriginCounters, OriginError, ReliableOrigin, RetryPolicy, Retype, S3Origin,
+    S3Survey, StoreCounters, Stores, Survey,
 };
 use crate::value::StoreName;
 
@@ -13,6 +13,8 @@ use crate::value::StoreName;
 pub async fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Origin>, OriginError> {
     Ok(match &settings.place {
         StorePlace::S3(settings) => Arc::new(S3Origin::open(settings).await?),
+        StorePlace::Gcs(settings) => Arc::new(CloudOrigin::open_gcs(settings)?),
+        StorePlace::Azure(settings) => Arc::new(CloudOrigin::open_azure(settings)?),
         StorePlace::Local(settings) => Arc::new(LocalOrigin::open(settings)?),
     })
 }
@@ -37,6 +39,11 @@ pub async fn open_survey(settings: &StoreSettings, policy: RetryPolicy) -> Resul
             let bucket = Arc::new(S3Survey::open(settings).await?);
             let (survey, retype) = (Arc::clone(&bucket), Some(bucket as Arc<dyn Retype>));
             OpenSurvey { survey, origin, retype, place: settings.to_string() }
+        }
+        StorePlace::Gcs(_) | StorePlace::Azure(_) => {
+            let why =
+                "an audit lists S3 buckets and directories; those of Google Cloud Storage and Azure are not listed yet";
+            return Err(OriginError::Failed(why.into()));
         }
         StorePlace::Local(settings) => {
             let place = format!("directory {}", settings.root.display());

@@ -1,48 +1,62 @@
-//! From a request path to a grant that is believed: seal, time, revocation, in this order.
+//! From the path of a link of ours to a warrant: seal, time, revocation, in this order.
 
 use std::sync::Arc;
 
-use super::face::Face;
-use super::memo::{Memo, Opened};
+use super::Warrant;
+use super::memo::Memo;
+use super::representation::Representation;
 use crate::http::BadEntityTag;
-use crate::link::{Denial, InvalidReason, LinkBounds, LinkPath, Revocations, Seals, VerifiedGrant};
+use crate::link::{Denial, InvalidReason, LinkBounds, LinkPath, OpenedGrant, Revocations, Seals};
 use crate::value::UnixTime;
 
-/// A grant that is believed, and what answers about it say.
+/// Links of ours that have opened lately.
+pub(super) type Links = Memo<Seals, Opened>;
+
+/// What a path opened to.
 #[derive(Clone, Debug)]
-pub(super) struct Believed {
-    pub(super) grant: VerifiedGrant,
-    pub(super) face: Arc<Face>,
+pub(super) struct Opened {
+    grant: Arc<OpenedGrant>,
+    representation: Arc<Representation>,
 }
 
 /// Opens and judges the link of `path`. The memo spares the opening and nothing else.
 pub(super) fn believe(
     path: &str,
-    memo: &Memo,
+    memo: &Links,
     seals: &Arc<Seals>,
     bounds: &LinkBounds,
     revocations: &Revocations,
     now: UnixTime,
-) -> Result<Believed, Denial> {
+) -> Result<Warrant, Denial> {
     let judged = |opened: Opened| {
         let grant = revocations.ask(|set| opened.grant.judge(now, bounds, set))?;
-        Ok(Believed { grant, face: opened.face })
+        Ok(Warrant::of_link(grant, opened.representation))
     };
-    if let Some(opened) = memo.recall(path, seals, now) {
+    // The token ends in the seal's tag.
+    let token = path.rsplit_once('/').map_or("", |(token, _)| token);
+    if let Some(opened) = memo.recall(name(path), token, seals)
+        && seals.opens_with(opened.grant.key(), now)
+    {
         return judged(opened);
     }
     let opened = open(path, seals, now)?;
-    let believed = judged(opened.clone())?;
-    memo.remember(path, seals, &opened);
-    Ok(believed)
+    let warrant = judged(opened.clone())?;
+    memo.remember(name(path), token, seals, opened);
+    Ok(warrant)
+}
+
+/// All of the path counts: the seal is bound to the name segment too.
+const fn name(path: &str) -> [&str; 3] {
+    [path, "", ""]
 }
 
 fn open(path: &str, seals: &Seals, now: UnixTime) -> Result<Opened, Denial> {
     let path = LinkPath::parse(path).map_err(|_| Denial::Invalid(InvalidReason::Shape))?;
     let grant = Arc::new(seals.open(&path, now)?);
     // A fingerprint's hexadecimal digits are always an entity tag.
-    let face = Face::of(grant.grant()).map_err(|BadEntityTag| Denial::Invalid(InvalidReason::Shape))?;
-    Ok(Opened { grant, face: Arc::new(face) })
+    let representation =
+        Representation::of_grant(grant.grant()).map_err(|BadEntityTag| Denial::Invalid(InvalidReason::Shape))?;
+    Ok(Opened { grant, representation: Arc::new(representation) })
 }
 
 #[cfg(test)]
@@ -88,7 +102,7 @@ mod tests {
         seals: Arc<Seals>,
         bounds: LinkBounds,
         revocations: Revocations,
-        memo: Memo,
+        memo: Links,
         path: String,
     }
 
@@ -100,22 +114,27 @@ mod tests {
             let (second, _) = first.rotate(at(1100), Duration::ZERO, Duration::from_secs(700)).unwrap();
             let (keyring, _) = second.rotate(at(1100), Duration::ZERO, Duration::from_secs(700)).unwrap();
             let seals = seals(&keyring);
-            let (revocations, memo, path) = (Revocations::default(), Memo::new(), path(&link));
+            let (revocations, memo, path) = (Revocations::default(), Links::new(), path(&link));
             let scene = Self { keyring, seals, bounds: LinkBounds::default(), revocations, memo, path };
             assert!(scene.ask(1200).is_ok() && scene.is_remembered());
             scene
         }
 
-        fn ask(&self, now: u64) -> Result<Believed, Denial> {
+        fn ask(&self, now: u64) -> Result<Warrant, Denial> {
             self.ask_for(&self.path, now)
         }
 
-        fn ask_for(&self, path: &str, now: u64) -> Result<Believed, Denial> {
+        fn ask_for(&self, path: &str, now: u64) -> Result<Warrant, Denial> {
             believe(path, &self.memo, &self.seals, &self.bounds, &self.revocations, at(now))
         }
 
+        fn remembered(&self) -> Option<Opened> {
+            let (token, _) = self.path.rsplit_once('/').unwrap();
+            self.memo.recall(name(&self.path), token, &self.seals)
+        }
+
         fn is_remembered(&self) -> bool {
-            self.memo.recall(&self.path, &self.seals, at(1200)).is_some()
+            self.remembered().is_some()
         }
     }
 
@@ -127,12 +146,12 @@ mod tests {
     fn what_is_remembered_is_judged_anew_each_time() {
         let scene = Scene::new();
         let before = scene.ask(1799).unwrap();
-        assert_eq!(*before.grant.grant(), grant(None));
+        assert_eq!((before.store().as_str(), before.key().as_str()), ("media", "promo/hero.jpg"));
         assert_eq!(scene.ask(1800).unwrap_err(), Denial::Invalid(InvalidReason::Key), "its key is retired");
-        assert_eq!(scene.ask(1799).unwrap().grant.id(), before.grant.id());
-        let key = scene.memo.recall(&scene.path, &scene.seals, at(1200)).unwrap().grant.key();
+        assert_eq!(scene.ask(1799).unwrap().id(), before.id());
+        let key = scene.remembered().unwrap().grant.key();
         for revocation in [
-            Revocation::Link(before.grant.id()),
+            Revocation::Link(before.id()),
             Revocation::Object("media".parse().unwrap(), "promo/hero.jpg".parse().unwrap()),
             Revocation::Fingerprint(Fingerprint::of(b"hello")),
             Revocation::Key(key),
@@ -193,9 +212,9 @@ mod tests {
         for number in 0..6000_u128 {
             let link = scene.seals.seal(&grant(Some(number.to_be_bytes()))).unwrap();
             let believed = scene.ask_for(&path(&link), 1200).unwrap();
-            assert_eq!(believed.grant.id(), link.id());
+            assert_eq!(believed.id(), link.id());
         }
-        assert!((1500..=Memo::PLACES).contains(&scene.memo.count()), "{}", scene.memo.count());
+        assert!((1500..=Links::PLACES).contains(&scene.memo.count()), "{}", scene.memo.count());
     }
 
     #[test]

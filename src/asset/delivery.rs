@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep};
 use super::Permit;
 use crate::cache::ReadError;
 use crate::link::Revocations;
+use crate::value::Fingerprint;
 
 /// Why a body did not come to its end. The connection is then aborted, never ended cleanly.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +55,8 @@ impl DeliveryError {
 /// Whether a body may go on.
 pub(super) struct Watch {
     permit: Permit,
+    /// That of the bytes, where it is known.
+    fingerprint: Option<Fingerprint>,
     revocations: Arc<Revocations>,
     /// The count of changes up to which this link is known not to be revoked.
     seen: u64,
@@ -62,9 +65,14 @@ pub(super) struct Watch {
 
 impl Watch {
     /// A body of `permit`'s may go on until `deadline`, or until the link is revoked.
-    pub(super) fn new(permit: Permit, revocations: Arc<Revocations>, deadline: Instant) -> Self {
+    pub(super) fn new(
+        permit: Permit,
+        fingerprint: Option<Fingerprint>,
+        revocations: Arc<Revocations>,
+        deadline: Instant,
+    ) -> Self {
         // No count can be equal to this one, so the first chunk asks: a revocation may have come since the request did.
-        Self { permit, revocations, seen: u64::MAX, deadline }
+        Self { permit, fingerprint, revocations, seen: u64::MAX, deadline }
     }
 
     /// Why the body may not go on, if it may not.
@@ -78,7 +86,8 @@ impl Watch {
             return false;
         }
         self.seen = changes;
-        self.permit.is_revoked(&self.revocations)
+        let warrant = self.permit.warrant();
+        self.revocations.ask(|set| warrant.is_revoked_by(set, self.fingerprint))
     }
 }
 

@@ -1,4 +1,5 @@
-//! Why an asset request did not get an asset, and the one table of what the fetcher is told.
+//! Why an asset request did not get an asset, and the one table of what the fetcher of a link is told. What those who came by a presigned URL are
+//! told stands in [`s3_error`](super::s3_error).
 //!
 //! A link that did not open learns nothing but that: every such reason has the same face. Only the holder of a link of ours learns
 //! more, and even then never where our storage is or what it said.
@@ -11,13 +12,17 @@ use ::http::header::CONTENT_RANGE;
 use crate::cache::ReadError;
 use crate::http::{Problem, ProblemKind, content_range_unsatisfied};
 use crate::link::Denial;
+use crate::media::TypeRefusal;
 use crate::origin::OriginError;
+use crate::presign::PresignDenial;
 
 /// Why an asset request did not get an asset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AssetError {
     /// The link is not believed.
     Denied(Denial),
+    /// The presigned URL is not believed.
+    Unsigned(PresignDenial),
     /// The link is good and the fetcher is not admitted.
     Refused,
     /// The request's own conditions are not met.
@@ -27,8 +32,20 @@ pub enum AssetError {
         /// The content's length, in bytes.
         length: u64,
     },
+    /// Nothing lies where the presigned URL leads to.
+    NoSuchObject,
+    /// What lies there is stored in a content coding, which no fetcher would undo.
+    ContentEncoded(String),
+    /// What lies there cannot be given a media type, or not this one.
+    Type(TypeRefusal),
     /// The bytes could not be had.
     Read(ReadError),
+}
+
+impl From<TypeRefusal> for AssetError {
+    fn from(refusal: TypeRefusal) -> Self {
+        Self::Type(refusal)
+    }
 }
 
 impl From<ReadError> for AssetError {
@@ -39,22 +56,26 @@ impl From<ReadError> for AssetError {
 
 impl AssetError {
     /// A metric label for how the request ended.
-    pub const fn label(&self) -> &'static str {
+    pub fn label(&self) -> &'static str {
         match self {
             Self::Denied(denial) => denial.label(),
+            Self::Unsigned(denial) => denial.label(),
             Self::Refused => "fetcher",
             Self::PreconditionFailed => "precondition-failed",
             Self::RangeUnsatisfiable { .. } => "range-unsatisfiable",
+            Self::NoSuchObject => "no-such-object",
+            Self::ContentEncoded(_) => "content-encoded",
+            Self::Type(refusal) => refusal.code(),
             Self::Read(error) => error.label(),
         }
     }
 
-    /// Whether the link that it is about was sealed by us.
-    pub const fn is_of_ours(&self) -> bool {
-        !matches!(self, Self::Denied(Denial::Invalid(_)))
+    /// Whether what the store said of the object a moment ago turned out to be true no more.
+    pub(super) const fn is_overtaken(&self) -> bool {
+        matches!(self, Self::Read(ReadError::Origin(OriginError::NotFound | OriginError::Changed)))
     }
 
-    /// What the fetcher is told.
+    /// What the fetcher of a link is told.
     pub fn problem(&self) -> Problem {
         match self {
             Self::Denied(Denial::Invalid(_)) => {
@@ -70,12 +91,14 @@ impl AssetError {
                 .because(format!("The asset has {length} bytes, and none of them is in the range."))
                 .with_field(CONTENT_RANGE, content_range_unsatisfied(*length)),
             Self::Read(error) => read_problem(error),
+            // A grant says all of this, so a link never comes here.
+            Self::Unsigned(_) | Self::NoSuchObject | Self::ContentEncoded(_) | Self::Type(_) => self.s3_problem(),
         }
     }
 }
 
 /// The store's own words stay with us.
-fn read_problem(error: &ReadError) -> Problem {
+pub(super) fn read_problem(error: &ReadError) -> Problem {
     match error {
         ReadError::Origin(OriginError::NotFound | OriginError::Changed) => {
             CONTENT_CHANGED.because("The asset was overwritten or deleted after the link was minted. Mint a new one.")
@@ -95,12 +118,12 @@ fn read_problem(error: &ReadError) -> Problem {
 const LINK_INVALID: ProblemKind = ProblemKind::new(StatusCode::FORBIDDEN, "link-invalid", "The link is not valid");
 const LINK_EXPIRED: ProblemKind = ProblemKind::new(StatusCode::GONE, "link-expired", "The link has expired");
 const LINK_REVOKED: ProblemKind = ProblemKind::new(StatusCode::GONE, "link-revoked", "The link was revoked");
-const FETCHER_REFUSED: ProblemKind =
+pub(super) const FETCHER_REFUSED: ProblemKind =
     ProblemKind::new(StatusCode::FORBIDDEN, "fetcher-refused", "The fetcher is not admitted");
 const CONTENT_CHANGED: ProblemKind = ProblemKind::new(StatusCode::GONE, "content-changed", "The content has changed");
-const PRECONDITION_FAILED: ProblemKind =
+pub(super) const PRECONDITION_FAILED: ProblemKind =
     ProblemKind::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", "A precondition failed");
-const RANGE_UNSATISFIABLE: ProblemKind =
+pub(super) const RANGE_UNSATISFIABLE: ProblemKind =
     ProblemKind::new(StatusCode::RANGE_NOT_SATISFIABLE, "range-unsatisfiable", "The range cannot be satisfied");
 const ORIGIN_TIMEOUT: ProblemKind =
     ProblemKind::new(StatusCode::GATEWAY_TIMEOUT, "origin-timeout", "The storage did not answer in time");

@@ -10,11 +10,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::delivery::{Watch, Watched};
 use super::locate::Located;
-use super::{AssetBody, AssetError, DeliveryError, Permit};
+use super::representation::Representation;
+use super::resolve::Ahead;
+use super::{AssetBody, AssetError, AssetParts, DeliveryError};
 use crate::cache::{BodyMeter, Cache, Came, Found, ReadError, Reader, Source};
 use crate::http::Multipart;
 use crate::link::Revocations;
-use crate::origin::{Origin, OriginError};
+use crate::origin::Origin;
 use crate::value::{ByteSpan, UnixTime};
 
 type Chunks = BoxStream<'static, Result<Bytes, DeliveryError>>;
@@ -22,7 +24,7 @@ type Chunks = BoxStream<'static, Result<Bytes, DeliveryError>>;
 /// Opens the bytes that one permit allows.
 #[derive(Clone)]
 pub(super) struct Opener {
-    permit: Permit,
+    located: Arc<Located>,
     origin: Arc<dyn Origin>,
     cache: Cache,
     revocations: Arc<Revocations>,
@@ -37,39 +39,40 @@ pub(super) struct Opened {
 }
 
 impl Opener {
-    /// An opener for `permit`, whose bodies end `body_max` after the link does, or when `cut` cuts their connection.
+    /// An opener for what was located, whose bodies end `body_max` after the link does, or when `cut` cuts their connection.
     pub(super) fn new(
-        permit: Permit,
-        parts: &super::AssetParts,
+        located: &Arc<Located>,
+        parts: &AssetParts,
         cut: CancellationToken,
         now: UnixTime,
     ) -> Result<Self, AssetError> {
-        let grant = permit.grant();
-        let stores = parts.stores.get();
-        let origin = Arc::clone(stores.get(&grant.store).ok_or_else(store_is_gone)?);
-        let left: Duration = now.until(grant.expires);
+        let warrant = located.permit.warrant();
+        let left: Duration = now.until(warrant.expires());
         Ok(Self {
-            origin,
+            origin: parts.store(warrant.store())?,
             cache: parts.cache.clone(),
             revocations: Arc::clone(&parts.revocations),
             deadline: Instant::now() + left + parts.body_max,
             cut,
-            permit,
+            located: Arc::clone(located),
         })
     }
 
-    /// All bytes.
-    pub(super) async fn whole(self, located: &Located<'_>) -> Result<Opened, AssetError> {
-        match ByteSpan::whole(located.length) {
-            Some(span) => self.part(span).await,
-            None => Ok(Opened { body: AssetBody::empty(), came: Came::HIT }),
-        }
+    /// All bytes, of which the beginning may have been read ahead.
+    pub(super) async fn whole(self, ahead: Option<Ahead>) -> Result<Opened, AssetError> {
+        let Some(span) = ByteSpan::whole(self.located.representation.length) else {
+            return Ok(Opened { body: AssetBody::empty(), came: Came::HIT });
+        };
+        let Some(Ahead { reader, came }) = ahead else { return self.part(span).await };
+        let meter = self.cache.admit(self.cut.clone())?;
+        Ok(self.streamed(came, reader, span, meter))
     }
 
     /// One span.
     pub(super) async fn part(self, span: ByteSpan) -> Result<Opened, AssetError> {
-        let (meter, grant) = (self.cache.admit(self.cut.clone())?, self.permit.grant());
-        if let Some(bytes) = self.cache.at_hand(grant.fingerprint, grant.length, span, &meter) {
+        let meter = self.cache.admit(self.cut.clone())?;
+        let Representation { content, length, .. } = *self.located.representation.as_ref();
+        if let Some(bytes) = self.cache.at_hand(content, length, span, &meter) {
             self.cache.count(Came::HIT);
             return Ok(Opened { body: AssetBody::chunk(bytes, meter, self.watch()), came: Came::HIT });
         }
@@ -82,8 +85,12 @@ impl Opener {
         let source = self.source();
         let came = self.cache.look(&source, [span]);
         let reader = self.cache.open(&source, span).await?;
+        Ok(self.streamed(came, reader, span, meter))
+    }
+
+    fn streamed(&self, came: Came, reader: Reader, span: ByteSpan, meter: BodyMeter) -> Opened {
         let came = self.count(came, &reader);
-        Ok(Opened { body: AssetBody::stream(self.watched(reader), span.len(), meter), came })
+        Opened { body: AssetBody::stream(self.watched(reader), span.len(), meter), came }
     }
 
     /// Several spans in a `multipart/byteranges` frame. The first is opened now, so that a failure can still be told; the others
@@ -116,11 +123,13 @@ impl Opener {
         Ok(Opened { body: AssetBody::stream(body.boxed(), frame.content_length(), meter), came })
     }
 
-    /// Says what a GET would say, and reads nothing but, where the content does not lie in the cache, one byte of the store.
-    pub(super) async fn probe(self, located: &Located<'_>) -> Result<Came, AssetError> {
-        let source = self.source();
-        let came = self.cache.look(&source, ByteSpan::whole(located.length));
-        if let (Found::Some | Found::Nothing, Some(first)) = (came.found, ByteSpan::within(0, 0, located.length)) {
+    /// Says what a GET would say, and reads nothing but, where the content does not lie in the cache and nobody has just asked for it, one byte of the
+    /// store.
+    pub(super) async fn probe(self) -> Result<Came, AssetError> {
+        let (source, length) = (self.source(), self.located.representation.length);
+        let came = self.cache.look(&source, ByteSpan::whole(length));
+        let first = ByteSpan::within(0, 0, length).filter(|_| !self.located.is_fresh);
+        if let (Found::Some | Found::Nothing, Some(first)) = (came.found, first) {
             let Source { origin, key, version, .. } = source.as_ref();
             drop(origin.read(key, version, first).await.map_err(ReadError::Origin)?);
         }
@@ -129,14 +138,14 @@ impl Opener {
 
     /// Where the bytes come from that do not lie here.
     fn source(&self) -> Arc<Source> {
-        let (grant, origin) = (self.permit.grant(), Arc::clone(&self.origin));
+        let (warrant, representation) = (self.located.permit.warrant(), &self.located.representation);
         Arc::new(Source {
-            origin,
-            store: grant.store.clone(),
-            key: grant.key.clone(),
-            version: grant.version.clone(),
-            length: grant.length,
-            fingerprint: grant.fingerprint,
+            origin: Arc::clone(&self.origin),
+            store: warrant.store().clone(),
+            key: warrant.key().clone(),
+            version: representation.version.clone(),
+            length: representation.length,
+            content: representation.content,
         })
     }
 
@@ -147,14 +156,11 @@ impl Opener {
     }
 
     fn watch(&self) -> Watch {
-        Watch::new(self.permit.clone(), Arc::clone(&self.revocations), self.deadline)
+        let Located { permit, .. } = self.located.as_ref();
+        Watch::new(permit.clone(), self.located.fingerprint(), Arc::clone(&self.revocations), self.deadline)
     }
 
     fn watched(&self, reader: Reader) -> Chunks {
         Watched::new(reader.into_stream().boxed(), self.watch()).boxed()
     }
-}
-
-fn store_is_gone() -> AssetError {
-    ReadError::Origin(OriginError::Failed("the link's store is no longer in the settings".to_owned())).into()
 }

@@ -3,13 +3,11 @@
 use ::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
-use super::face::written;
+use super::AssetBody;
 use super::locate::Located;
 use super::open::Opened;
-use super::{AssetBody, Permit};
 use crate::cache::{Came, Found};
 use crate::http::{HttpDate, Multipart, content_range};
-use crate::link::{CachePolicy, Grant};
 use crate::value::{ByteSpan, UnixTime};
 
 /// What an answer carries, and so what its head must say.
@@ -24,16 +22,15 @@ pub(super) enum Content<'a> {
 
 /// Writes the heads of answers to one request.
 pub(super) struct Reply<'a> {
-    permit: &'a Permit,
-    located: &'a Located<'a>,
+    located: &'a Located,
     now: UnixTime,
     digest: Option<HeaderValue>,
 }
 
 impl<'a> Reply<'a> {
-    /// Heads for what `permit` allows, at `now`.
-    pub(super) const fn new(permit: &'a Permit, located: &'a Located<'a>, now: UnixTime) -> Self {
-        Self { permit, located, now, digest: None }
+    /// Heads for what was located, at `now`.
+    pub(super) const fn new(located: &'a Located, now: UnixTime) -> Self {
+        Self { located, now, digest: None }
     }
 
     /// Heads from now on carry this digest of the whole content.
@@ -43,8 +40,9 @@ impl<'a> Reply<'a> {
 
     /// 200 or 206 with what was opened.
     pub(super) fn content(&self, content: &Content<'_>, opened: Opened) -> Response<AssetBody> {
-        let mut fields = self.permit.face().whole.clone();
-        if self.located.last_modified != self.permit.grant().last_modified {
+        let representation = &self.located.representation;
+        let mut fields = representation.whole.clone();
+        if self.located.last_modified != representation.last_modified {
             fields.insert(LAST_MODIFIED, self.last_modified());
         }
         self.for_now(&mut fields, opened.came);
@@ -58,7 +56,7 @@ impl<'a> Reply<'a> {
     /// 304: the fields that a 200 would have had and that caches need (RFC 9110 section 15.4.5), and no others.
     pub(super) fn not_modified(&self) -> Response<AssetBody> {
         let mut fields = HeaderMap::with_capacity(8);
-        fields.insert(ETAG, self.permit.face().etag.to_header_value());
+        fields.insert(ETAG, self.located.representation.etag.to_header_value());
         fields.insert(LAST_MODIFIED, self.last_modified());
         self.for_now(&mut fields, Came::HIT);
         answer(StatusCode::NOT_MODIFIED, fields, AssetBody::empty())
@@ -70,7 +68,8 @@ impl<'a> Reply<'a> {
 
     /// What depends on the moment.
     fn for_now(&self, fields: &mut HeaderMap, came: Came) {
-        fields.insert(CACHE_CONTROL, cache_control(self.permit.grant(), self.now));
+        let warrant = self.located.permit.warrant();
+        fields.insert(CACHE_CONTROL, warrant.cache_control(self.now.until(warrant.expires()).as_secs()));
         fields.insert(CACHE_STATUS, HeaderValue::from_static(cache_status(came)));
     }
 
@@ -79,7 +78,7 @@ impl<'a> Reply<'a> {
         match content {
             Content::Whole => return StatusCode::OK,
             Content::Part(span) => {
-                fields.insert(CONTENT_RANGE, content_range(*span, self.permit.grant().length));
+                fields.insert(CONTENT_RANGE, content_range(*span, self.located.representation.length));
                 fields.insert(CONTENT_LENGTH, HeaderValue::from(span.len()));
             }
             Content::Parts(frame) => {
@@ -88,17 +87,6 @@ impl<'a> Reply<'a> {
             }
         }
         StatusCode::PARTIAL_CONTENT
-    }
-}
-
-/// `s-maxage` makes a shared cache in front of us stop at the link's expiry; the fetcher's own copy may live for ever, since the URL
-/// names the bytes.
-fn cache_control(grant: &Grant, now: UnixTime) -> HeaderValue {
-    let left = now.until(grant.expires).as_secs();
-    match grant.cache {
-        CachePolicy::Immutable => written(&format!("public, max-age=31536000, s-maxage={left}, immutable")),
-        CachePolicy::Private => written(&format!("private, max-age={left}")),
-        CachePolicy::NoStore => HeaderValue::from_static("no-store"),
     }
 }
 

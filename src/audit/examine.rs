@@ -46,7 +46,7 @@ async fn seen(origin: &dyn Origin, listed: &Listed, heavy: &Semaphore, read: &mu
     }
     let key: ObjectKey = listed.key.parse().map_err(|fault| format!("no link can name it: {fault}"))?;
     let meta = origin.head(&key).await.map_err(|error| told(&error))?;
-    if listed.version.as_ref().is_some_and(|version| *version != meta.version) {
+    if listed.version.as_ref().is_some_and(|version| contradict(version, &meta.version)) {
         return Err(CHANGED.to_owned());
     }
     let mut skim = Skim::new(meta.length);
@@ -69,6 +69,13 @@ async fn seen(origin: &dyn Origin, listed: &Listed, heavy: &Semaphore, read: &mu
         skimmed: skim.finish(),
         key,
     })
+}
+
+/// Whether two versions are named in the same way and yet differ. A list that leaves version ids out names its objects by other means than
+/// their heads do.
+fn contradict(one: &ObjectVersion, other: &ObjectVersion) -> bool {
+    let way = |version: &ObjectVersion| version.as_str().split(':').next().map(str::to_owned);
+    way(one) == way(other) && one != other
 }
 
 async fn part(

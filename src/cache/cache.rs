@@ -14,7 +14,9 @@ use super::intake::{Berth, Intake, Room};
 use super::manifest::Manifest;
 use super::reader::{Reader, within_block};
 use super::source::{Run, Source};
-use super::{Blank, Block, BlockKey, Bodies, BodyMeter, CacheSettings, Came, Found, Ledger, Manifests, ReadError};
+use super::{
+    Blank, Block, BlockKey, Bodies, BodyMeter, CacheSettings, Came, ContentId, Found, Ledger, Manifests, ReadError,
+};
 use crate::arena::Arena;
 use crate::catalog::Catalog;
 use crate::link::RevocationSet;
@@ -103,11 +105,11 @@ impl Cache {
 
     /// A span of a content of `length` bytes, where all of it lies here in one block: one look, and nothing is copied. Otherwise [`Cache::look`] and
     /// [`Cache::open`] are the way.
-    pub fn at_hand(&self, fingerprint: Fingerprint, length: u64, span: ByteSpan, meter: &BodyMeter) -> Option<Bytes> {
+    pub fn at_hand(&self, content: ContentId, length: u64, span: ByteSpan, meter: &BodyMeter) -> Option<Bytes> {
         let number = Run::touched(span).filter(|run| run.first == run.last)?.first;
-        let block = self.0.index.get(&BlockKey { fingerprint, number })?;
+        let block = self.0.index.get(&BlockKey { content, number })?;
         if ByteSpan::whole(length) == Some(span) {
-            self.0.index.fetched(&fingerprint);
+            self.fetched(content);
         }
         let within = within_block(span, number);
         let end = within.end.min(block.bytes().len());
@@ -178,7 +180,7 @@ impl Cache {
 
     /// What is done when there are new revocations: claims of links that are revoked lapse.
     pub fn revoked(&self, set: &RevocationSet) {
-        let is_revoked = |link: &ClaimLink| set.ending(link.id, link.key, &link.grant).is_some();
+        let is_revoked = |link: &ClaimLink| set.ending(&link.grant.revocable(link.id, link.key)).is_some();
         self.0.index.lapse(|claim| claim.link.as_ref().is_some_and(is_revoked));
     }
 
@@ -214,8 +216,15 @@ impl Cache {
         self.0.settings.manifest_wait
     }
 
-    pub(super) async fn manifest(&self, source: &Source) -> Option<Arc<Manifest>> {
-        self.0.manifests.find(source.length, source.fingerprint).await
+    pub(super) async fn manifest(&self, fingerprint: Fingerprint, length: u64) -> Option<Arc<Manifest>> {
+        self.0.manifests.find(length, fingerprint).await
+    }
+
+    /// All of a content was fetched. Only what was minted is held until then.
+    pub(super) fn fetched(&self, content: ContentId) {
+        if let ContentId::Fingerprint(fingerprint) = content {
+            self.0.index.fetched(&fingerprint);
+        }
     }
 
     /// A run that would push out much of what others need streams through.

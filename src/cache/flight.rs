@@ -35,6 +35,8 @@ pub(super) enum Proof {
     Manifest(Arc<Manifest>),
     /// All of them together with the fingerprint, at the end. What is shown before is not proven yet.
     Building,
+    /// With nothing: nobody knows the fingerprint, and the store is believed.
+    Unverified,
 }
 
 /// How a flight ended.

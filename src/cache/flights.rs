@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Index;
 use super::flight::{Flight, Follower, Proof};
 use super::source::{Run, Source};
-use crate::value::Fingerprint;
+use super::{ContentId, Index};
 
 /// The flights under way.
 #[derive(Default)]
-pub(super) struct Flights(Mutex<HashMap<Fingerprint, Vec<Arc<Flight>>>>);
+pub(super) struct Flights(Mutex<HashMap<ContentId, Vec<Arc<Flight>>>>);
 
 /// What somebody who needs a block gets.
 pub(super) enum Joined {
@@ -37,7 +36,7 @@ impl Flights {
         if index.has(&source.block(needed.first)) {
             return Joined::Kept;
         }
-        let flights = list.entry(source.fingerprint).or_default();
+        let flights = list.entry(source.content).or_default();
         if let Some(flight) = flights.iter().find(|flight| flight.serves(source, proof, needed.first)) {
             return Joined::Running(Follower::new(flight, needed.first));
         }
@@ -45,12 +44,12 @@ impl Flights {
             index.has(&source.block(number)) || flights.iter().any(|flight| flight.serves(source, proof, number))
         };
         let run = match proof {
-            Some(Proof::Manifest(_)) => missing(needed, taken),
+            Some(Proof::Manifest(_) | Proof::Unverified) => missing(needed, taken),
             Some(Proof::Building) => Run::all(source.length).unwrap_or(needed),
             None if missing(needed, taken) == needed => needed,
             None => {
                 if flights.is_empty() {
-                    list.remove(&source.fingerprint);
+                    list.remove(&source.content);
                 }
                 return Joined::Unproven;
             }
@@ -63,15 +62,15 @@ impl Flights {
     /// Takes a flight off the list.
     pub(super) fn land(&self, flight: &Arc<Flight>) {
         let mut list = self.list();
-        if let Some(flights) = list.get_mut(&flight.source.fingerprint) {
+        if let Some(flights) = list.get_mut(&flight.source.content) {
             flights.retain(|other| !Arc::ptr_eq(other, flight));
             if flights.is_empty() {
-                list.remove(&flight.source.fingerprint);
+                list.remove(&flight.source.content);
             }
         }
     }
 
-    fn list(&self) -> MutexGuard<'_, HashMap<Fingerprint, Vec<Arc<Flight>>>> {
+    fn list(&self) -> MutexGuard<'_, HashMap<ContentId, Vec<Arc<Flight>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -85,6 +84,7 @@ impl Flight {
                 (Some(Proof::Manifest(_)) | None, Some(Proof::Manifest(_))) | (Some(Proof::Manifest(_)), None) => {
                     self.can_give(number)
                 }
+                (Some(Proof::Unverified), Some(Proof::Unverified)) => self.can_give(number),
                 (Some(Proof::Building) | None, Some(Proof::Building) | None) => !self.has_ended(),
                 _ => false,
             }

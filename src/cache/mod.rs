@@ -1,7 +1,8 @@
 //! The bytes of hot objects: verified, shared, and bounded in memory.
 //!
 //! Content lies in blocks of 256 KiB, keyed by fingerprint, so equal bytes under two keys are held once. A block is compared with its
-//! manifest before any of it is sent or kept. The room carries bytes, never permission: whoever asks it has judged its request already.
+//! manifest before any of it is sent or kept. Only what nobody has read as a whole yet has no fingerprint (presigned links reach such objects):
+//! its blocks are keyed by the object's version, the store is believed, and they are counted as unverified. The room carries bytes, never permission: whoever asks it has judged its request already.
 //!
 //! What always holds: every byte of block memory is counted once, from the moment it is taken until its last holder lets go of it; room is made before
 //! it is taken; and past a ceiling there is an error, never growth.
@@ -30,7 +31,7 @@ pub use bodies::BodyMeter;
 pub use cache::{Cache, CacheState, OnWrongBytes};
 pub use came::{Came, Found};
 pub use error::ReadError;
-pub use index::{BlockKey, Claim, ClaimLink, Hoard, Index, Share, Usage};
+pub use index::{BlockKey, Claim, ClaimLink, ContentId, Hoard, Index, Share, Usage};
 pub use intake::{Berth, Intake};
 pub use manifest::{Manifest, ManifestBuilder, block_count, block_length};
 pub use memory::{Blank, Block, Charge, Ledger, NoRoom};

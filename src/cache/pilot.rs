@@ -40,7 +40,8 @@ impl Pilot {
 
     async fn fly_with(&self, berth: Berth) -> Result<Ending, ReadError> {
         match try_join(self.read(berth), async { Ok(self.proof().await) }).await? {
-            (intake, Proof::Manifest(manifest)) => self.fly_by(manifest, intake).await,
+            (intake, Proof::Manifest(manifest)) => self.fly_by(Some(manifest), intake).await,
+            (intake, Proof::Unverified) => self.fly_by(None, intake).await,
             (intake, Proof::Building) => self.build(intake).await,
         }
     }
@@ -48,8 +49,8 @@ impl Pilot {
     /// What the blocks are compared with; it is looked up while the store is asked.
     async fn proof(&self) -> &Proof {
         let flight = &self.flight;
-        if flight.proof.get().is_none() {
-            let manifest = self.cache.manifest(&flight.source).await;
+        if let (None, Some(fingerprint)) = (flight.proof.get(), flight.source.fingerprint()) {
+            let manifest = self.cache.manifest(fingerprint, flight.source.length).await;
             let _ = flight.proof.set(manifest.map_or(Proof::Building, Proof::Manifest));
         }
         flight.proof.wait().await
@@ -64,8 +65,8 @@ impl Pilot {
         Ok(self.cache.cut(stream, berth))
     }
 
-    /// Each block is compared with its own value before anybody sees it.
-    async fn fly_by(&self, manifest: &Arc<Manifest>, mut intake: Intake) -> Result<Ending, ReadError> {
+    /// Each block is compared with its own value before anybody sees it, where there is one.
+    async fn fly_by(&self, manifest: Option<&Arc<Manifest>>, mut intake: Intake) -> Result<Ending, ReadError> {
         let source = &self.flight.source;
         let mut keeps = self.keeps;
         for number in self.flight.run.blocks() {
@@ -73,7 +74,10 @@ impl Pilot {
                 return Ok(Ending::Abandoned);
             }
             let filled = intake.next(source.block_length(number), || self.flight.shed()).await?;
-            let block = self.verify(manifest, number, filled).await?;
+            let block = match manifest {
+                Some(manifest) => self.verify(manifest, number, filled).await?,
+                None => self.believe(filled),
+            };
             // Where everything is held by others, nothing more can be kept: the rest streams through.
             keeps = keeps && self.cache.index().keep(source.block(number), &block);
             self.show(number, block).await;
@@ -86,6 +90,12 @@ impl Pilot {
         let check = move |bytes: &[u8]| manifest.verify(number, bytes);
         let (block, is_right) = self.hash(number, filled, check).await?;
         if is_right { Ok(block) } else { Err(ReadError::WrongBytes) }
+    }
+
+    /// Nobody knows what the bytes should be.
+    fn believe(&self, filled: Blank) -> Block {
+        self.cache.metrics().unverified_block();
+        filled.share()
     }
 
     /// For the first block somebody waits with an empty answer, and sending it to another thread and back would take longer than it takes
@@ -115,6 +125,8 @@ impl Pilot {
     /// that is a reader of the whole, which gives its last bytes away only after that end.
     async fn build(&self, mut intake: Intake) -> Result<Ending, ReadError> {
         let source = &self.flight.source;
+        // A flight without one believes its store.
+        let fingerprint = source.fingerprint().ok_or(ReadError::Lost)?;
         let mut builder = ManifestBuilder::new(source.length);
         let mut hoard = self.keeps.then(|| self.cache.index().hoard());
         if hoard.is_some() {
@@ -135,11 +147,11 @@ impl Pilot {
             self.show(number, block).await;
         }
         intake.end().await?;
-        let manifest = builder.finish().filter(|manifest| manifest.fingerprint() == source.fingerprint);
+        let manifest = builder.finish().filter(|manifest| manifest.fingerprint() == fingerprint);
         let manifest = Arc::new(manifest.ok_or(ReadError::WrongBytes)?);
         // In this order: whoever finds the manifest finds the blocks too.
         if let Some(hoard) = hoard {
-            hoard.keep(source.fingerprint);
+            hoard.keep(fingerprint);
         }
         self.cache.keep_manifest(Arc::clone(&manifest)).await;
         let _ = self.flight.built.set(manifest);

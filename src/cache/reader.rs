@@ -74,6 +74,11 @@ impl Reader {
         Ok(())
     }
 
+    /// The first bytes, as long as nobody took them.
+    pub const fn at_hand(&self) -> Option<&Bytes> {
+        self.at_hand.as_ref()
+    }
+
     /// Whether it shares a read that another request had begun.
     pub const fn is_collapsed(&self) -> bool {
         self.collapsed
@@ -111,7 +116,7 @@ impl Reader {
             proven(flight.end().await)?;
         }
         if self.is_whole() {
-            self.cache.index().fetched(&self.source.fingerprint);
+            self.cache.fetched(self.source.content);
         }
         Ok(())
     }
@@ -166,9 +171,11 @@ impl Reader {
     async fn join(&mut self, needed: Run) -> Joined {
         let (source, index) = (Arc::clone(&self.source), self.cache.index());
         let join = |proof: Option<&Proof>| self.cache.flights().join(&source, needed, proof, index);
+        let Some(fingerprint) = source.fingerprint() else { return join(Some(&Proof::Unverified)) };
+        let find = || self.cache.manifest(fingerprint, source.length);
         if self.manifest.is_none() {
             // This begins to look it up, unless it is at hand.
-            let at_hand = self.cache.manifest(&source).now_or_never();
+            let at_hand = find().now_or_never();
             if at_hand.is_none() && Run::all(source.length) == Some(needed) {
                 match join(None) {
                     Joined::Unproven => {}
@@ -177,7 +184,7 @@ impl Reader {
             }
             self.manifest = match at_hand {
                 Some(manifest) => manifest,
-                None => self.cache.manifest(&source).await,
+                None => find().await,
             };
         }
         join(Some(&self.manifest.clone().map_or(Proof::Building, Proof::Manifest)))

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::manifest::{block_count, block_length};
 use super::memory::weight;
-use super::{BLOCK, BlockKey};
+use super::{BLOCK, BlockKey, ContentId};
 use crate::origin::Origin;
 use crate::value::{ByteSpan, Fingerprint, ObjectKey, ObjectVersion, StoreName};
 
-/// One version of one object, and the fingerprint that its content must have.
+/// One version of one object, and what its content must turn out to be, where that is known.
 #[derive(Clone)]
 pub struct Source {
     /// Who reads it.
@@ -21,8 +21,8 @@ pub struct Source {
     pub version: ObjectVersion,
     /// The content's length in bytes.
     pub length: u64,
-    /// What the content's BLAKE3 must be.
-    pub fingerprint: Fingerprint,
+    /// What the content's BLAKE3 must be; or the version itself, where that is not known.
+    pub content: ContentId,
 }
 
 /// Blocks next to each other, by number, both ends included.
@@ -35,14 +35,22 @@ pub(super) struct Run {
 impl Source {
     /// Whether it is the same version of the same object, so that one read can stand for both.
     pub(super) fn is(&self, other: &Self) -> bool {
-        self.fingerprint == other.fingerprint
+        self.content == other.content
             && self.key == other.key
             && self.version == other.version
             && self.store == other.store
     }
 
+    /// What the content's BLAKE3 must be; `None` where nobody knows it.
+    pub(super) const fn fingerprint(&self) -> Option<Fingerprint> {
+        match self.content {
+            ContentId::Fingerprint(fingerprint) => Some(fingerprint),
+            ContentId::Version(_) => None,
+        }
+    }
+
     pub(super) const fn block(&self, number: u32) -> BlockKey {
-        BlockKey { fingerprint: self.fingerprint, number }
+        BlockKey { content: self.content, number }
     }
 
     /// How long a block is, in bytes.

@@ -14,7 +14,7 @@ use super::table::write_table;
 use crate::app::allow_descriptors;
 use crate::app::open_store;
 use crate::catalog::{Catalog, CatalogLook};
-use crate::config::{Loaded, Settings, StoreSettings, load};
+use crate::config::{Loaded, PresignedSettings, Settings, StoreSettings, load};
 use crate::link::{KeyState, Keyring};
 use crate::origin::OriginError;
 use crate::value::{Clock, StoreName};
@@ -94,6 +94,7 @@ async fn look(loaded: &Loaded) -> Vec<Finding> {
         Finding::new("settings", Verdict::Ok, format!("links begin with {}", settings.public_origin)),
         keyring(&loaded.keyring),
         clients(settings),
+        presigned(&settings.presigned),
         catalog(settings).await,
     ];
     findings.extend(allow_descriptors(settings).map(|problem| Finding::new("open files", Verdict::Warning, problem)));
@@ -124,6 +125,25 @@ fn clients(settings: &Settings) -> Finding {
         n => format!("{n} configured"),
     };
     Finding::new("control.clients", Verdict::Ok, detail)
+}
+
+/// Access keys that nobody may use yet are no fault, but whoever wrote them may believe otherwise.
+fn presigned(settings: &PresignedSettings) -> Finding {
+    let keys = settings.clients.len();
+    let [min, max] = [settings.rules.expires_min, settings.rules.expires_max].map(humantime::format_duration);
+    let (verdict, detail) = match (settings.enabled, keys) {
+        (true, _) => (
+            Verdict::Ok,
+            format!("{keys} access keys, URLs live for {min} to {max}, the fetcher is {}", settings.fetcher),
+        ),
+        (false, 0) => (Verdict::Ok, "off".to_owned()),
+        (false, _) => {
+            let said =
+                format!("off, though {keys} access keys are configured; set presigned.enabled = true to serve them");
+            (Verdict::Warning, said)
+        }
+    };
+    Finding::new("presigned", verdict, detail)
 }
 
 /// It only looks: making the catalog, and bringing it up to date, is for the gateway.

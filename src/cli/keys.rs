@@ -1,7 +1,10 @@
 //! `hallpass keys`: makes, shows and rotates the keyring, and makes keys for our own systems.
 //!
 //! A keyring is never overwritten and never half written: a new one is made with `O_EXCL`, a rotated one takes the old one's place
-//! in one step. No command but `client` prints a secret, and that one prints it once.
+//! in one step. No command but `client` and `presigner` prints a secret, and those print it once.
+
+mod client;
+mod presigner;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -10,11 +13,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use data_encoding::HEXLOWER;
 
-use crate::config::{ClientKey, Faults, Settings, load_settings, read_keyring};
+pub use self::client::ClientArgs;
+use crate::config::{Faults, load_settings, read_keyring};
 use crate::link::{Key, KeyState, Keyring, LinkBounds, Rotation, RotationError};
-use crate::value::{ClientName, Clock, NoRandomness, Secret, StoreName, UnixTime};
+use crate::value::{Clock, NoRandomness, Secret, UnixTime};
 
 /// The keyring, and keys for our own systems.
 #[derive(Debug, Args)]
@@ -42,6 +45,8 @@ pub enum KeysCommand {
     Rotate(KeyringPlace),
     /// Make a key for one of our own systems; print it once, with the stanza for the settings.
     Client(ClientArgs),
+    /// Make an access key with which one of our own systems presigns S3 URLs; print it once, with the stanza for the settings.
+    Presigner(ClientArgs),
 }
 
 /// Which keyring a command is about: `keys.toml` here, unless told otherwise.
@@ -53,22 +58,6 @@ pub struct KeyringPlace {
     /// The settings, which name the keyring and say how long links live.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-}
-
-/// For whom a client key is.
-#[derive(Debug, Args)]
-pub struct ClientArgs {
-    /// What the client is called.
-    pub name: ClientName,
-    /// A store that the client may use; can be given more than once. Default: all stores of --config, else media.
-    #[arg(long = "store", value_name = "STORE")]
-    pub stores: Vec<StoreName>,
-    /// The settings, for the names of their stores.
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Why a command did nothing.
@@ -118,7 +107,8 @@ pub fn run(args: &KeysArgs, clock: &Clock, out: &mut dyn Write) -> Result<(), Ke
         KeysCommand::Generate(place) => generate(&Place::of(place)?, clock.now(), out),
         KeysCommand::List { place, json } => list(&Place::of(place)?, *json, out),
         KeysCommand::Rotate(place) => rotate(&Place::of(place)?, clock.now(), out),
-        KeysCommand::Client(client) => make_client(client, out),
+        KeysCommand::Client(args) => client::make(args, out),
+        KeysCommand::Presigner(args) => presigner::make(args, out),
     }
 }
 
@@ -280,36 +270,7 @@ fn sync_directory(of: &Path) -> io::Result<()> {
     File::open(parent.unwrap_or(Path::new("."))).and_then(|directory| directory.sync_all())
 }
 
-fn make_client(args: &ClientArgs, out: &mut dyn Write) -> Result<(), KeysError> {
-    let settings = args.config.as_deref().map(load_settings).transpose()?;
-    let key = ClientKey::generate()?;
-    let hash = HEXLOWER.encode(key.hash().expose());
-    let stores = stores(args, settings.as_ref());
-    let (name, text) = (&args.name, key.expose());
-    if args.json {
-        let json = serde_json::json!({ "name": name, "key": text, "key_blake3": hash, "stores": stores });
-        writeln!(out, "{json:#}")?;
-        return Ok(());
-    }
-    let listed: Vec<_> = stores.iter().map(|store| format!("\"{store}\"")).collect();
-    writeln!(out, "The key of {name}, shown this once. It is a secret of {name}'s alone:\n\n    {text}\n")?;
-    writeln!(out, "Append this to the settings; it holds no secret:\n\n[[control.clients]]\nname = \"{name}\"")?;
-    writeln!(out, "key_blake3 = \"{hash}\"\nstores = [{}]", listed.join(", "))?;
-    Ok(())
-}
-
-fn stores(args: &ClientArgs, settings: Option<&Settings>) -> Vec<String> {
-    let named: Vec<_> = args.stores.iter().map(ToString::to_string).collect();
-    match settings {
-        _ if !named.is_empty() => named,
-        Some(settings) => settings.stores.keys().map(ToString::to_string).collect(),
-        None => vec![DEFAULT_STORE.to_owned()],
-    }
-}
-
 const DEFAULT_FILE: &str = "keys.toml";
-/// The store of the settings that ship as an example.
-const DEFAULT_STORE: &str = "media";
 /// How long a next key waits, so that every node has read it before any seals with it.
 const PROPAGATION: Duration = Duration::from_secs(5 * 60);
 const MODE: u32 = 0o600;

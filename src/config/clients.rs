@@ -82,11 +82,7 @@ fn client(mut section: Section<'_>, stores: &BTreeSet<StoreName>, seen: &mut See
     let name = section.need("name", "write what the client is called", parsed::<ClientName>);
     let key_hash = section.secret("key_blake3", "key_blake3_file", "run `hallpass keys client NAME`", key_hash);
     let scope = scope(&mut section, stores);
-    let prefixes = section.list("prefixes", prefix);
-    if prefixes.as_ref().is_some_and(Vec::is_empty) {
-        section.fault("prefixes", "is empty; remove it to allow every key of the stores, or name what is allowed");
-    }
-    let prefixes = prefixes.unwrap_or_default();
+    let prefixes = prefixes(&mut section);
     let words = Action::ALL.map(|action| (action.as_str(), action));
     let actions = section.list("actions", choice(&words));
     if actions.as_ref().is_some_and(Vec::is_empty) {
@@ -107,11 +103,11 @@ fn client(mut section: Section<'_>, stores: &BTreeSet<StoreName>, seen: &mut See
     seen.hashes.extend(key_hash.clone());
     section.end();
     let actions = actions.map_or(DEFAULT_ACTIONS.into(), |list| list.into_iter().map(|(_, action)| action).collect());
-    let prefixes = prefixes.into_iter().map(|(_, prefix)| prefix).collect();
     Some(ClientSettings { name: name?, key_hash: key_hash?, stores: scope, prefixes, actions })
 }
 
-fn scope(section: &mut Section<'_>, stores: &BTreeSet<StoreName>) -> BTreeSet<StoreName> {
+/// The stores that a client may use.
+pub(super) fn scope(section: &mut Section<'_>, stores: &BTreeSet<StoreName>) -> BTreeSet<StoreName> {
     let Some(named) = section.list("stores", parsed::<StoreName>) else {
         section.fault("stores", "is missing; list the stores that the client may use");
         return BTreeSet::new();
@@ -123,6 +119,15 @@ fn scope(section: &mut Section<'_>, stores: &BTreeSet<StoreName>) -> BTreeSet<St
         section.fault_at(place, "there is no store of that name; add its [stores.NAME] or remove it here");
     }
     named.into_iter().map(|(_, name)| name).collect()
+}
+
+/// What the keys that a client may use begin with; none: all of them.
+pub(super) fn prefixes(section: &mut Section<'_>) -> Vec<String> {
+    let prefixes = section.list("prefixes", prefix);
+    if prefixes.as_ref().is_some_and(Vec::is_empty) {
+        section.fault("prefixes", "is empty; remove it to allow every key of the stores, or name what is allowed");
+    }
+    prefixes.unwrap_or_default().into_iter().map(|(_, prefix)| prefix).collect()
 }
 
 fn key_hash(value: &Value) -> Reading<Secret<[u8; 32]>> {
@@ -146,4 +151,4 @@ fn prefix(value: &Value) -> Reading<String> {
 const DEFAULT_ACTIONS: [Action; 3] = [Action::Mint, Action::Read, Action::Revoke];
 
 /// The name of the commands' own records.
-const RESERVED: &str = "shell";
+pub(super) const RESERVED: &str = "shell";

@@ -12,7 +12,7 @@ use super::certificates::{self, LoadedTls};
 use super::environment::is_ours;
 use super::fault::{Fault, Faults};
 use super::fetchers::{self, FetcherSettings};
-use super::files::{read, read_private};
+use super::files::{absent, read, read_private};
 use super::section::Context;
 use super::settings::{Draft, Settings};
 use crate::fetcher::{NetworkList, Profile};
@@ -65,10 +65,18 @@ fn draft(path: &Path) -> (Draft, Vec<PathBuf>) {
         files.borrow_mut().push(file.to_owned());
         read(file).map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
     };
+    let read_private = |file: &Path| {
+        files.borrow_mut().push(file.to_owned());
+        read_private(file, || absent(file)).map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+    };
     let mut draft = match read(path) {
         Ok(text) => {
             let base_dir = path.parent().unwrap_or(Path::new("")).to_owned();
-            Draft::new(&text, &environment, &Context { base_dir, read_secret: &read_secret })
+            Draft::new(
+                &text,
+                &environment,
+                &Context { base_dir, read_secret: &read_secret, read_private: &read_private },
+            )
         }
         Err(problem) => Draft::of(vec![Fault::new(path.display().to_string(), problem)]),
     };

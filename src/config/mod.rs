@@ -4,7 +4,7 @@
 //! Every fault names a key path and says what to do; none repeats a value, for it may be a secret. Nothing here acts: the rooms
 //! that are set up by these structs do.
 //!
-//! Imports `value`, `link`, `fetcher`, `tls`, and of `server`, `origin`, `catalog`, `cache` and `mint` their settings alone.
+//! Imports `value`, `link`, `presign`, `fetcher`, `tls`, and of `server`, `origin`, `catalog`, `cache` and `mint` their settings alone.
 
 mod certificates;
 mod client_key;
@@ -16,8 +16,10 @@ mod files;
 mod limits;
 mod listen;
 mod load;
+mod presigned;
 mod reading;
 mod records;
+mod secret_access_key;
 mod section;
 mod settings;
 mod stores;
@@ -31,7 +33,9 @@ pub use fetchers::FetcherSettings;
 pub use limits::LimitSettings;
 pub use listen::{HostNames, ListenSettings, ListenerName};
 pub use load::{Loaded, load, load_settings, read_keyring};
+pub use presigned::PresignedSettings;
 pub use records::{AccessLog, LogFormat, LogSettings};
+pub use secret_access_key::{BadSecretAccessKey, SecretAccessKey};
 pub use settings::Settings;
 pub use stores::{StorePlace, StoreSettings};
 pub use tls::{CertificateFiles, TlsSettings};

@@ -25,6 +25,8 @@ pub(super) struct Context<'a> {
     pub(super) base_dir: PathBuf,
     /// How a secret is read from a file of its own.
     pub(super) read_secret: &'a dyn Fn(&Path) -> Reading<String>,
+    /// The same for one that nobody but the file's owner may be able to read.
+    pub(super) read_private: &'a dyn Fn(&Path) -> Reading<String>,
 }
 
 impl<'a> Section<'a> {
@@ -134,6 +136,29 @@ impl<'a> Section<'a> {
         Some(all)
     }
 
+    /// The table `name`, whose keys are the operator's own: each key with its place and what makes sense of its value.
+    pub(super) fn pairs<T>(
+        &mut self,
+        name: &'static str,
+        how: impl Fn(&Value) -> Reading<T>,
+    ) -> Vec<(String, String, T)> {
+        let path = join(&self.place, name);
+        let table = match self.take(name) {
+            Some(Value::Table(table)) => table,
+            None => Table::new(),
+            Some(_) => self.shaped(name, "is a table; write it in { }"),
+        };
+        let mut all = Vec::new();
+        for (key, value) in table {
+            let place = join(&path, &key);
+            match how(&value) {
+                Ok(item) => all.push((place, key, item)),
+                Err(problem) => self.faults.push(Fault::new(place, problem)),
+            }
+        }
+        all
+    }
+
     /// A path, from the settings file's directory on.
     pub(super) fn path(&mut self, name: &'static str) -> Option<PathBuf> {
         let base = &self.context.base_dir;
@@ -159,6 +184,28 @@ impl<'a> Section<'a> {
         hint: &str,
         how: impl FnOnce(&Value) -> Reading<T>,
     ) -> Option<T> {
+        self.held(name, file, hint, self.context.read_secret, how)
+    }
+
+    /// The same for a secret that opens by itself what it is for: nobody but its file's owner may be able to read it.
+    pub(super) fn private<T>(
+        &mut self,
+        name: &'static str,
+        file: &'static str,
+        hint: &str,
+        how: impl FnOnce(&Value) -> Reading<T>,
+    ) -> Option<T> {
+        self.held(name, file, hint, self.context.read_private, how)
+    }
+
+    fn held<T>(
+        &mut self,
+        name: &'static str,
+        file: &'static str,
+        hint: &str,
+        read: &dyn Fn(&Path) -> Reading<String>,
+        how: impl FnOnce(&Value) -> Reading<T>,
+    ) -> Option<T> {
         if !self.table.contains_key(file) {
             self.known.push(file);
             return self.need(name, hint, how);
@@ -166,8 +213,27 @@ impl<'a> Section<'a> {
         if self.read(name, |_| Ok(())).is_some() {
             self.fault(file, format!("says the same as {name}; keep one of them"));
         }
+        self.secret_file(file, how)
+    }
+
+    /// The same, where none of the two need be there.
+    pub(super) fn secret_or_none<T>(
+        &mut self,
+        name: &'static str,
+        file: &'static str,
+        how: impl FnOnce(&Value) -> Reading<T>,
+    ) -> Option<T> {
+        if self.has(name) || self.has(file) {
+            return self.secret(name, file, "", how);
+        }
+        self.known.extend([name, file]);
+        None
+    }
+
+    /// What the file holds that the setting `file` names.
+    pub(super) fn secret_file<T>(&mut self, file: &'static str, how: impl FnOnce(&Value) -> Reading<T>) -> Option<T> {
         let path = self.path(file)?;
-        let held = (self.context.read_secret)(&path).map(Value::String);
+        let held = read(&path).map(Value::String);
         held.and_then(|value| how(&value)).map_err(|problem| self.fault(file, problem)).ok()
     }
 
@@ -266,7 +332,11 @@ mod tests {
 
     /// Reads `text` with `read` and gives the faults as lines.
     fn faults(text: &str, read: impl FnOnce(&mut Section<'_>)) -> Vec<String> {
-        let context = Context { base_dir: "/etc/hallpass".into(), read_secret: &|_| Err("no".to_owned()) };
+        let context = Context {
+            base_dir: "/etc/hallpass".into(),
+            read_secret: &|_| Err("no".to_owned()),
+            read_private: &|_| Err("no".to_owned()),
+        };
         let mut faults = Vec::new();
         let mut section = Section::root(text.parse().unwrap(), &context, &mut faults);
         read(&mut section);

@@ -15,6 +15,7 @@ use super::fault::{Fault, Faults};
 use super::fetchers::{self, FetcherSettings};
 use super::limits::{self, LimitSettings};
 use super::listen::{self, ListenSettings};
+use super::presigned::{self, Others, PresignedSettings};
 use super::records::{self, LogSettings};
 use super::section::{Context, Section};
 use super::stores::{self, StoreSettings};
@@ -41,6 +42,8 @@ pub struct Settings {
     pub keyring_file: PathBuf,
     /// Who may use the control API.
     pub clients: Vec<ClientSettings>,
+    /// Presigned S3 URLs: whether they are served, and who signs them.
+    pub presigned: PresignedSettings,
     /// The private storages, at least one.
     pub stores: BTreeMap<StoreName, StoreSettings>,
     /// How long a store is waited for, and how often it is asked again.
@@ -67,7 +70,7 @@ impl Settings {
     /// It opens nothing: a setting that names a secret's file is a fault here, and [`load`](super::load()) reads it.
     pub fn from_toml(text: &str, environment: &BTreeMap<String, String>, base_dir: &Path) -> Result<Self, Faults> {
         let read_secret = |_: &Path| Err("names a file, and no file is read here".to_owned());
-        let context = Context { base_dir: base_dir.to_owned(), read_secret: &read_secret };
+        let context = Context { base_dir: base_dir.to_owned(), read_secret: &read_secret, read_private: &read_secret };
         let draft = Draft::new(text, environment, &context);
         Faults::none_or(draft.faults, draft.settings)
     }
@@ -122,6 +125,8 @@ impl Draft {
         let mint = limits::mint(root.section("mint"));
         let limits = limits::limits(root.section("limits"));
         let fetchers = fetchers::read(&mut root);
+        let others = Others { stores: &stores.names, fetchers: &fetchers, public_origin: public_origin.as_ref() };
+        let presigned = presigned::read(root.section("presigned"), &others);
         let log = records::log(root.section("log"));
         root.end();
         let settings = public_origin.map(|public_origin| Settings {
@@ -131,6 +136,7 @@ impl Draft {
             control_certificates: control.certificates.clone(),
             keyring_file: keyring_file.clone(),
             clients: control.clients,
+            presigned,
             stores: stores.settings,
             origin,
             links,

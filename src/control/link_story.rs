@@ -157,7 +157,7 @@ impl State {
     fn of(id: LinkId, key: KeyId, grant: &Grant, revocations: &Revocations, now: UnixTime) -> Self {
         if now >= grant.expires {
             Self::Expired
-        } else if revocations.ask(|set| set.ending(id, key, grant)).is_some() {
+        } else if revocations.ask(|set| set.ending(&grant.revocable(id, key))).is_some() {
             Self::Revoked
         } else {
             Self::Valid

@@ -18,7 +18,7 @@ use super::front::EdgeParts;
 use crate::asset::{AssetBody, DeliveryError, Story};
 use crate::catalog::FetchRecord;
 use crate::fetcher::ClientAddr;
-use crate::link::{LinkPath, VerifiedGrant};
+use crate::link::LinkPath;
 use crate::telemetry::{AccessRecord, AgentText, MethodText, RangeText, address_text};
 
 /// What is known of a request when it comes in.
@@ -109,8 +109,8 @@ impl Account {
         if let Some(denial) = self.story.denial {
             metrics.denial(denial);
         }
-        if let (Some(verdict), Some(grant)) = (&self.story.verdict, &self.story.grant) {
-            let profile = grant.grant().profile.as_str();
+        if let (Some(verdict), Some(warrant)) = (&self.story.verdict, &self.story.warrant) {
+            let profile = warrant.profile().as_str();
             metrics.profile(profile).verdict(verdict.agent.as_str(), verdict.network.as_str(), verdict.as_str());
         }
     }
@@ -118,7 +118,7 @@ impl Account {
     /// Requests without a link that is believed are many when somebody tries, so only some of them are written; all are counted.
     fn log(&mut self, link: Option<String>, total: Duration) {
         let parts = Arc::clone(&self.parts);
-        if self.story.grant.is_none() {
+        if self.story.warrant.is_none() {
             parts.access_log.write_denial(parts.clock.now(), || self.line(link, total));
         } else {
             parts.access_log.write(self.line(link, total));
@@ -133,13 +133,13 @@ impl Account {
     /// What is written down, and not kept here any longer.
     fn line(&mut self, link: Option<String>, total: Duration) -> AccessRecord {
         let link = link.or_else(|| self.asked_link());
-        let grant = self.story.grant.as_ref().map(VerifiedGrant::grant);
+        let warrant = self.story.warrant.as_ref();
         let verdict = self.story.verdict.as_ref();
         AccessRecord {
             time_millis: self.at_ms,
             link: link.map(String::into_boxed_str),
-            store: grant.map(|grant| grant.store.clone()),
-            minted_by: grant.map(|grant| grant.client.clone()),
+            store: warrant.map(|warrant| warrant.store().clone()),
+            minted_by: warrant.map(|warrant| warrant.client().clone()),
             status: self.status,
             outcome: self.outcome,
             denial: self.story.denial,

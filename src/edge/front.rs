@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
-use ::http::{HeaderValue, Request, Response, StatusCode};
+use ::http::{HeaderValue, Request, Response, StatusCode, Uri};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body::Body;
@@ -15,15 +15,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::Hosts;
 use super::account::{Account, AccountedBody, SERVED};
-use super::gate::{check_framing, check_head, check_host, check_method, told_of};
-use crate::asset::{AssetBody, AssetRequest, Assets, NOT_FOUND, OVERLOADED, Story};
+use super::gate::{authority, check_framing, check_head, check_host, check_method, told_of};
+use super::hosts::Whose;
+use crate::asset::{
+    AssetBody, AssetRequest, Assets, MISDIRECTED, NOT_FOUND, OVERLOADED, PresignedTarget, Story, Target, in_s3_words,
+};
 use crate::catalog::Catalog;
 use crate::fetcher::{ClientAddr, PeerAddr, client_address};
 use crate::http::{Problem, ProblemKind, Retrieval};
 use crate::link::LinkPath;
 use crate::server::NetworkRates;
 use crate::telemetry::{AccessLog, Metrics};
-use crate::value::{Clock, Live};
+use crate::value::{Clock, Live, StoreName};
 
 /// The public front.
 #[derive(Clone)]
@@ -73,7 +76,7 @@ impl Edge {
             Ok(answer) => answer,
             Err(problem) => {
                 account.asked = Some(request.uri().clone());
-                told(told_of(problem, &request))
+                told(told_of(self.worded(problem, &request), &request))
             }
         };
         let (head, body) = response.into_parts();
@@ -109,24 +112,61 @@ impl Edge {
         self.check_rate(client)?;
         let headers = request.headers();
         check_head(headers, self.0.head_lines)?;
-        check_host(request, &self.0.hosts.get())?;
-        let path = request.uri().path();
-        let is_link = LinkPath::is_meant_by(path);
-        if !is_link && path != ROBOTS_PATH {
-            return Err(NOT_FOUND.because("Only links are served here."));
-        }
+        let authority = authority(request)?;
+        let of_store = check_host(authority, &self.0.hosts.get())?;
+        let route = self.route(request.uri(), authority, of_store.as_ref())?;
         let method = check_method(request.method())?;
         check_framing(request)?;
-        if !is_link {
-            return Ok((robots(method), "robots"));
-        }
-        let request = AssetRequest { path, method, headers, client, cut };
+        let target = match route {
+            Route::Robots => return Ok((robots(method), "robots")),
+            Route::Asset(target) => target,
+        };
+        let request = AssetRequest { target, method, headers, client, cut };
         match self.0.assets.answer(&request, story).await {
             Ok(response) if response.status() == StatusCode::NOT_MODIFIED => Ok((response, "not-modified")),
             Ok(response) => Ok((response, SERVED)),
-            Err(error) => Err(error.problem()),
+            Err(error) => Err(match target {
+                Target::Link(_) => error.problem(),
+                Target::Presigned(_) => error.s3_problem(),
+            }),
         }
     }
+
+    /// Where a request goes. `store` is the one whose own host was named.
+    fn route<'a>(&self, uri: &'a Uri, authority: &'a str, store: Option<&'a StoreName>) -> Result<Route<'a>, Problem> {
+        let path = uri.path();
+        match store {
+            None if LinkPath::is_meant_by(path) => Ok(Route::Asset(Target::Link(path))),
+            _ if let Some(query) = self.presigned_query(uri, store.is_some()) => {
+                Ok(Route::Asset(Target::Presigned(PresignedTarget { authority, path, query, store })))
+            }
+            _ if path == ROBOTS_PATH => Ok(Route::Robots),
+            None => Err(NOT_FOUND.because("Only links are served here.")),
+            Some(_) => Err(MISDIRECTED.because("Only presigned URLs are served on this host.")),
+        }
+    }
+
+    /// The query, if it makes the URL a presigned one, right or wrong. No query makes a link of ours anything else.
+    fn presigned_query<'a>(&self, uri: &'a Uri, is_of_store: bool) -> Option<&'a str> {
+        let may_be = is_of_store || !LinkPath::is_meant_by(uri.path());
+        uri.query().filter(|query| may_be && self.0.assets.are_presigned_by(query))
+    }
+
+    /// A problem as whoever sent the request parses it.
+    fn worded<B>(&self, problem: Problem, request: &Request<B>) -> Problem {
+        let hosts = self.0.hosts.get();
+        let is_of_store = || authority(request).is_ok_and(|host| matches!(hosts.whose(host), Whose::Store(_)));
+        match self.presigned_query(request.uri(), request.uri().query().is_some() && is_of_store()) {
+            Some(_) => in_s3_words(problem),
+            None => problem,
+        }
+    }
+}
+
+/// Where a request goes.
+enum Route<'a> {
+    Robots,
+    Asset(Target<'a>),
 }
 
 /// A panic before there is an answer is answered, and its connection goes on. One in a body ends the connection, which `server` sees to.

@@ -1,4 +1,4 @@
-//! What a request must be before anybody looks at its path: for our host, without a body, of a method that we serve.
+//! What a request must be before it is answered: for a host of ours, without a body, of a method that we serve.
 //!
 //! The public side takes no bodies. A body on a GET is the start of most smuggling, so such a request is answered and its connection
 //! closed: nothing that follows on it is ever read as a request.
@@ -8,11 +8,13 @@ use ::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
 use http_body::Body;
 
 use super::Hosts;
+use super::hosts::Whose;
 use crate::asset::{BAD_REQUEST, METHOD_NOT_ALLOWED, MISDIRECTED, NOT_IMPLEMENTED};
 use crate::http::{Problem, ProblemKind, Retrieval};
+use crate::value::StoreName;
 
-/// Checks that the request is for one of our hosts, and says so once.
-pub(super) fn check_host<B>(request: &Request<B>, hosts: &Hosts) -> Result<(), Problem> {
+/// The host that the request names, once.
+pub(super) fn authority<B>(request: &Request<B>) -> Result<&str, Problem> {
     let mut lines = request.headers().get_all(HOST).iter().map(|line| line.to_str().unwrap_or_default());
     let (host, further) = (lines.next(), lines.next());
     let named = request.uri().authority().map(::http::uri::Authority::as_str);
@@ -27,8 +29,19 @@ pub(super) fn check_host<B>(request: &Request<B>, hosts: &Hosts) -> Result<(), P
         (Some(named), None) if is_http2 => Some(named),
         _ => None,
     };
-    let authority = authority.ok_or_else(|| BAD_REQUEST.because("Name exactly one host."))?;
-    if hosts.are_ours(authority) { Ok(()) } else { Err(MISDIRECTED.because("This host is not served here.")) }
+    authority.ok_or_else(|| BAD_REQUEST.because("Name exactly one host."))
+}
+
+/// The store whose own host `authority` is; `None`: it is the gateway's own.
+///
+/// # Errors
+/// 421 where it is nobody's here.
+pub(super) fn check_host(authority: &str, hosts: &Hosts) -> Result<Option<StoreName>, Problem> {
+    match hosts.whose(authority) {
+        Whose::Ours => Ok(None),
+        Whose::Store(store) => Ok(Some(store)),
+        Whose::Nobody => Err(MISDIRECTED.because("This host is not served here.")),
+    }
 }
 
 /// Checks that there are no more header lines than `most`. Over HTTP/1.1 the parser has done so already.

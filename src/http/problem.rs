@@ -1,4 +1,4 @@
-//! What is told when an answer is not what was asked for: RFC 9457 problem details.
+//! What is told when an answer is not what was asked for: RFC 9457 problem details, or S3's XML for those who came by a link in S3's form.
 //!
 //! A [`ProblemKind`] can only be made with an error status, so an error never leaves with a success. Everything that is not an asset
 //! is `no-store`: a refusal must not outlive its reason in anybody's cache.
@@ -45,7 +45,7 @@ impl ProblemKind {
     /// A problem of this kind. The detail is for people: what is wrong and what to do next.
     pub fn because(self, detail: impl Into<Cow<'static, str>>) -> Problem {
         let (fields, members) = (HeaderMap::new(), Map::new());
-        Problem(Box::new(Told { kind: self, detail: detail.into(), fields, members }))
+        Problem(Box::new(Told { kind: self, detail: detail.into(), fields, members, s3_code: None }))
     }
 }
 
@@ -59,6 +59,8 @@ struct Told {
     detail: Cow<'static, str>,
     fields: HeaderMap,
     members: Map<String, Value>,
+    /// S3's code for it, where it is told in S3's words.
+    s3_code: Option<&'static str>,
 }
 
 impl Problem {
@@ -87,6 +89,13 @@ impl Problem {
         self
     }
 
+    /// The same problem in S3's XML under this code of S3's (Amazon S3 API Reference, "Error responses"). The first code stands.
+    #[must_use]
+    pub fn with_s3_code(mut self, code: &'static str) -> Self {
+        self.0.s3_code.get_or_insert(code);
+        self
+    }
+
     /// The problem as a JSON object, as it stands in a body.
     pub fn to_json(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()
@@ -94,10 +103,14 @@ impl Problem {
 
     /// Status, header fields and body of the answer.
     pub fn into_answer(self) -> (StatusCode, HeaderMap, Bytes) {
-        let Told { kind, detail, mut fields, members } = *self.0;
-        let body = Bytes::from(body(kind, &detail, &members));
+        let Told { kind, detail, mut fields, members, s3_code } = *self.0;
+        let (media_type, body) = match s3_code {
+            Some(code) => ("application/xml", xml(code, &detail)),
+            None => ("application/problem+json", body(kind, &detail, &members)),
+        };
+        let body = Bytes::from(body);
         fields.reserve(FIELDS);
-        fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        fields.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         fields.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         fields.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -143,6 +156,23 @@ fn body(kind: ProblemKind, detail: &str, members: &Map<String, Value>) -> Vec<u8
     body
 }
 
+/// S3's error document, which its clients parse.
+fn xml(code: &str, detail: &str) -> Vec<u8> {
+    let mut message = String::with_capacity(detail.len());
+    for c in detail.chars() {
+        match c {
+            '&' => message.push_str("&amp;"),
+            '<' => message.push_str("&lt;"),
+            '>' => message.push_str("&gt;"),
+            c => message.push(c),
+        }
+    }
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    )
+    .into_bytes()
+}
+
 /// Where a body begins, in bytes; most problems fit into it.
 const BODY: usize = 256;
 /// How many header fields there is room for: those of every problem, and some that others add.
@@ -168,6 +198,20 @@ mod tests {
             json,
             serde_json::json!({"type": "about:blank", "title": "The link has expired", "status": 410, "code": "link-expired", "detail": "It ended at noon.", "n": 1})
         );
+    }
+
+    #[test]
+    fn in_s3_words_it_is_what_s3_clients_parse() {
+        let problem = GONE.because("A & B < C").with_retry_after(Duration::from_secs(3));
+        let (status, fields, body) = problem.with_s3_code("AccessDenied").with_s3_code("Other").into_answer();
+        assert_eq!((status, &fields[CONTENT_TYPE]), (StatusCode::GONE, &HeaderValue::from_static("application/xml")));
+        assert_eq!(
+            (&fields[CACHE_CONTROL], &fields[RETRY_AFTER]),
+            (&"no-store".parse().unwrap(), &"3".parse().unwrap())
+        );
+        let expected = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessDenied</Code><Message>A &amp; B &lt; C</Message></Error>";
+        assert_eq!(body, expected);
+        assert_eq!(fields[CONTENT_LENGTH], expected.len().to_string());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::str::FromStr;
 
+use super::{KeyId, LinkId, Revocable};
 use crate::value::{
     ClientName, FileName, Fingerprint, MediaType, ObjectKey, ObjectVersion, ProfileName, StoreName, UnixTime,
 };
@@ -90,6 +91,19 @@ impl CachePolicy {
 pub struct MalformedGrant;
 
 impl Grant {
+    /// What of its link a revocation can name, once it is sealed with `key`.
+    pub const fn revocable(&self, id: LinkId, key: KeyId) -> Revocable<'_> {
+        Revocable {
+            id,
+            key: Some(key),
+            store: &self.store,
+            object: &self.key,
+            fingerprint: Some(self.fingerprint),
+            client: &self.client,
+            issued: self.issued,
+        }
+    }
+
     /// Appends the canonical encoding to `out`. What it appends is a multiple of 16 bytes long, so that its length tells little of
     /// the names inside.
     pub fn encode(&self, out: &mut Vec<u8>) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 
-use crate::value::{NoRandomness, Secret, UnixTime, random_bytes};
+use crate::value::{NoRandomness, Secret, UnixTime, is_weak, random_bytes};
 
 /// The keys of one gateway: exactly one is active, none is weak, no two share an id or a secret.
 #[derive(Clone, Debug)]
@@ -250,16 +250,6 @@ fn weakness(key: &Key) -> Option<KeyFault> {
         None => Some(KeyFault::NoSecret(key.id)),
         Some(secret) => is_weak(secret.expose()).then_some(KeyFault::Weak(key.id)),
     }
-}
-
-/// A secret that repeats itself every 8 bytes or less, counts, or is text, was typed by a person or copied from a page: 32 random
-/// bytes are printable ASCII throughout with a chance of 10^-14, and the test vectors of RFC 8452 are mostly zeros.
-fn is_weak(secret: &[u8; 32]) -> bool {
-    let repeats = (1..=8).any(|period| secret.iter().zip(secret.iter().skip(period)).all(|(a, b)| a == b));
-    let steps = |step: u8| secret.iter().zip(secret.iter().skip(1)).all(|(a, b)| a.wrapping_add(step) == *b);
-    let zeros: u8 = secret.iter().map(|&byte| u8::from(byte == 0)).sum();
-    let typed = secret.iter().all(|byte| (0x20..0x7f).contains(byte));
-    repeats || steps(1) || steps(0xff) || zeros > 12 || typed
 }
 
 #[cfg(test)]

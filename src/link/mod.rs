@@ -22,7 +22,7 @@ pub use keyring::{Key, KeyFault, KeyId, KeyState, Keyring, Rotation, RotationErr
 pub use keyring_file::KeyringFault;
 pub use origin::{BadPublicOrigin, PublicOrigin};
 pub use path::{Link, LinkId, LinkPath, NameSegment, NotALink, NotALinkId, RawToken};
-pub use revocation::{Revocation, RevocationSet, Revocations};
+pub use revocation::{Revocable, Revocation, RevocationSet, Revocations};
 pub use seal::{OpenedGrant, SealError, Seals};
 pub use verify::{Denial, InvalidReason, VerifiedGrant};
 pub use window::{BadBounds, BadTtl, LinkBounds, Validity};

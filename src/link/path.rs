@@ -145,7 +145,8 @@ pub struct LinkId([u8; 10]);
 pub struct NotALinkId;
 
 impl LinkId {
-    fn of(token: &str) -> Self {
+    /// The id of the link with this token: of ours the sealed grant, of a presigned one its signature.
+    pub fn of(token: &str) -> Self {
         let hash = blake3::hash(token.as_bytes());
         let mut first = [0; 10];
         for (to, from) in first.iter_mut().zip(hash.as_bytes()) {

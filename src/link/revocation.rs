@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
-use super::{Grant, KeyFault, KeyId, LinkId};
+use super::{KeyFault, KeyId, LinkId};
 use crate::value::{BadLabel, BadObjectKey, ClientName, Fingerprint, ObjectKey, StoreName, UnixTime};
 
 /// What one revocation ends.
@@ -82,6 +82,25 @@ fn parse_object(value: &str) -> Result<Revocation, String> {
     Ok(Revocation::Object(store, key))
 }
 
+/// What of a link a revocation can name.
+#[derive(Clone, Copy, Debug)]
+pub struct Revocable<'a> {
+    /// What logs call the link.
+    pub id: LinkId,
+    /// The key that sealed it; `None` where none of the keyring did.
+    pub key: Option<KeyId>,
+    /// The store it leads to.
+    pub store: &'a StoreName,
+    /// The object it leads to.
+    pub object: &'a ObjectKey,
+    /// The bytes it leads to, where they are known.
+    pub fingerprint: Option<Fingerprint>,
+    /// Who made it.
+    pub client: &'a ClientName,
+    /// When it was made.
+    pub issued: UnixTime,
+}
+
 /// All revocations in force.
 #[derive(Clone, Debug, Default)]
 pub struct RevocationSet {
@@ -111,22 +130,23 @@ impl RevocationSet {
     }
 
     /// The revocation that ends this link, if there is one.
-    pub fn ending(&self, id: LinkId, key: KeyId, grant: &Grant) -> Option<Revocation> {
-        if let Some(time) = self.issued_before.filter(|&time| grant.issued < time) {
+    pub fn ending(&self, link: &Revocable<'_>) -> Option<Revocation> {
+        if let Some(time) = self.issued_before.filter(|&time| link.issued < time) {
             return Some(Revocation::IssuedBefore(time));
         }
         if self.each.is_empty() {
             return None;
         }
-        self.standing(key, grant).or_else(|| self.find(Revocation::Link(id)))
+        self.standing(link).or_else(|| self.find(Revocation::Link(link.id)))
     }
 
-    /// The revocation that forbids any mint of this grant with this key, if there is one.
-    pub fn standing(&self, key: KeyId, grant: &Grant) -> Option<Revocation> {
-        self.find(Revocation::Fingerprint(grant.fingerprint))
-            .or_else(|| self.find(Revocation::Object(grant.store.clone(), grant.key.clone())))
-            .or_else(|| self.find(Revocation::Client(grant.client.clone())))
-            .or_else(|| self.find(Revocation::Key(key)))
+    /// The revocation that forbids to make any link like this one, if there is one.
+    pub fn standing(&self, link: &Revocable<'_>) -> Option<Revocation> {
+        let named = link.fingerprint.and_then(|fingerprint| self.find(Revocation::Fingerprint(fingerprint)));
+        named
+            .or_else(|| self.find(Revocation::Object(link.store.clone(), link.object.clone())))
+            .or_else(|| self.find(Revocation::Client(link.client.clone())))
+            .or_else(|| link.key.and_then(|key| self.find(Revocation::Key(key))))
     }
 
     fn find(&self, revocation: Revocation) -> Option<Revocation> {
@@ -198,8 +218,9 @@ mod tests {
         ] {
             assert_eq!(Revocation::parse(revocation.kind(), &revocation.value()), Ok(revocation.clone()));
             let set: RevocationSet = [revocation.clone()].into_iter().collect();
-            assert_eq!(set.ending(id, key, &grant), ends.then(|| revocation.clone()), "{revocation:?}");
-            let stands = set.standing(key, &grant).is_some();
+            let link = grant.revocable(id, key);
+            assert_eq!(set.ending(&link), ends.then(|| revocation.clone()), "{revocation:?}");
+            let stands = set.standing(&link).is_some();
             assert_eq!(stands, ends && !revocation.lapses(), "{revocation:?}");
         }
     }
@@ -208,10 +229,13 @@ mod tests {
     fn a_change_can_be_seen() {
         let revocations = Revocations::default();
         let before = revocations.changes();
-        revocations.insert(Revocation::Key(KeyId([1; 4])));
+        let (key, grant) = (KeyId([1; 4]), sample());
+        let link = grant.revocable("lnk_aaaaaaaaaaaaaaaa".parse().unwrap(), key);
+        revocations.insert(Revocation::Key(key));
         assert_ne!(revocations.changes(), before);
-        assert!(revocations.ask(|set| set.standing(KeyId([1; 4]), &sample())).is_some());
+        assert!(revocations.ask(|set| set.standing(&link)).is_some());
+        assert!(revocations.ask(|set| set.standing(&Revocable { key: None, ..link })).is_none());
         revocations.replace(RevocationSet::default());
-        assert!(revocations.ask(|set| set.standing(KeyId([1; 4]), &sample())).is_none());
+        assert!(revocations.ask(|set| set.standing(&link)).is_none());
     }
 }

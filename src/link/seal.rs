@@ -12,6 +12,7 @@ use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 
 use super::{
     Denial, Grant, InvalidReason, KeyId, KeyState, Keyring, Link, LinkId, LinkPath, NameSegment, PublicOrigin,
+    Revocable,
 };
 use crate::value::{BASE32, UnixTime};
 
@@ -152,6 +153,11 @@ impl SealingKey {
 }
 
 impl OpenedGrant {
+    /// What of it a revocation can name.
+    pub const fn revocable(&self) -> Revocable<'_> {
+        self.grant.revocable(self.id, self.key)
+    }
+
     /// What the link says.
     pub const fn grant(&self) -> &Grant {
         &self.grant

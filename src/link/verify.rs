@@ -71,7 +71,7 @@ impl OpenedGrant {
         if expires > now.plus(bounds.longest_life()) {
             return Err(Denial::Invalid(InvalidReason::TooFarAhead));
         }
-        match revocations.ending(self.id(), self.key(), self.grant()) {
+        match revocations.ending(&self.revocable()) {
             Some(revocation) => Err(Denial::Revoked(revocation)),
             None => Ok(VerifiedGrant(Arc::clone(self))),
         }
@@ -91,6 +91,6 @@ impl VerifiedGrant {
 
     /// Whether a revocation has ended the link since it was verified.
     pub fn is_revoked_by(&self, revocations: &RevocationSet) -> bool {
-        revocations.ending(self.0.id(), self.0.key(), self.0.grant()).is_some()
+        revocations.ending(&self.0.revocable()).is_some()
     }
 }

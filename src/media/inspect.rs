@@ -149,6 +149,22 @@ pub(super) enum Appetite {
     Tail(u64),
 }
 
+/// The facts about content of `length` bytes of which only the beginning is at hand: its format, as far as [`GLIMPSE`] bytes show it. Whether the
+/// rest keeps what they promise is not known, so nothing is said of the structure.
+pub fn glimpse(head: &[u8], length: u64) -> Facts {
+    if head.len() as u64 >= length {
+        let mut inspector = Inspector::new();
+        inspector.update(head);
+        return inspector.finish(length);
+    }
+    let head = head.get(..GLIMPSE.min(head.len())).unwrap_or_default();
+    let format = match magic::strong(head) {
+        Some(format) => refine(format, head, &[]),
+        None => markup::read(head, true).unwrap_or_else(|| magic::weak(head)),
+    };
+    Facts { length, format, detail: Detail::None }
+}
+
 impl Walk {
     fn feed(&mut self, bytes: &[u8]) {
         match self {
@@ -226,6 +242,8 @@ const LEAD: usize = 16;
 const BOX_HEADER: u64 = 4 * 1024;
 /// The bytes of the beginning that are sniffed.
 pub(super) const HEAD: usize = 64 * 1024;
+/// How many bytes of the beginning [`glimpse`] looks at.
+pub const GLIMPSE: usize = HEAD;
 /// The bytes of the beginning in which a JPEG's frame header may stand: colour profiles and previews come before it.
 const HEAD_OF_JPEG: usize = 1024 * 1024;
 /// The bytes of the end that are kept: the directory of an Office file stands there.
@@ -251,6 +269,21 @@ mod tests {
             rest = after;
         }
         inspector.finish(bytes.len() as u64)
+    }
+
+    #[test]
+    fn a_glimpse_of_the_beginning_shows_the_format() {
+        for name in ALL {
+            let (bytes, whole) = (samples::bytes(name), facts(name));
+            let length = bytes.len() as u64;
+            assert_eq!(glimpse(&bytes, length), whole, "{name}, all of which is at hand");
+            let beginning = bytes.get(..bytes.len().saturating_sub(1)).unwrap();
+            let seen = glimpse(beginning, length);
+            let is_known_by_its_end = matches!(whole.format, Format::Html) || beginning.is_empty();
+            assert!(seen.format == whole.format || is_known_by_its_end, "{name}: {seen:?}");
+            assert_eq!((seen.length, seen.detail), (length, Detail::None), "{name}");
+        }
+        assert_eq!(glimpse(b"", 9).format, Format::Text);
     }
 
     #[test]

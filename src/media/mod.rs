@@ -27,7 +27,7 @@ pub use decide::{TypeDecision, TypeRefusal, decide_type, is_active};
 pub use facts::{Colour, Detail, Facts, Moov, Movie, Picture, PictureHeader, Track, TrackKind};
 pub use format::Format;
 pub use header::{BadHeaderKind, HeaderKind};
-pub use inspect::Inspector;
+pub use inspect::{GLIMPSE, Inspector, glimpse};
 pub use naming::{extension_for, promised_by, stem_for};
 pub use preflight::{Finding, Preflight, preflight};
 pub use skim::{Skim, Skimmed};

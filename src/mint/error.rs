@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::HeadFailure;
 use crate::cache::ReadError;
 use crate::link::{BadTtl, Revocation, SealError};
 use crate::media::{Finding, TypeRefusal};
@@ -138,6 +139,15 @@ impl From<OriginError> for MintError {
             OriginError::Changed => Self::Changed,
             OriginError::Unaddressable(why) => Self::Unaddressable(why),
             other => Self::Store(Arc::new(other)),
+        }
+    }
+}
+
+impl From<HeadFailure> for MintError {
+    fn from(failure: HeadFailure) -> Self {
+        match failure {
+            HeadFailure::Store(error) => error.into(),
+            HeadFailure::GivenUp => Self::GivenUp,
         }
     }
 }

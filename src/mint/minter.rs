@@ -4,19 +4,17 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moka::future::Cache as Memo;
-
 use super::check::{Checked, check};
 use super::reading::Reading;
 use super::request::Asker;
-use super::{Known, KnownObjects, MintError, MintRequest, MintWarning, Minted, ObjectId};
+use super::{Heads, Known, KnownObjects, MintError, MintRequest, MintWarning, Minted, ObjectId};
 use crate::cache::{Cache, Claim, ClaimLink};
 use crate::catalog::{Catalog, MintRecord};
 use crate::link::{Grant, KeyId, Link, LinkBounds, Revocation, Revocations, SealError, Seals, Validity};
 use crate::media::HeaderKind;
-use crate::origin::{ObjectMeta, Origin, OriginError, Stores};
+use crate::origin::{ObjectMeta, Origin, Stores};
 use crate::telemetry::Metrics;
-use crate::value::{ClientName, Clock, Live, ObjectKey, ProfileName, StoreName, UnixTime, random_bytes};
+use crate::value::{ClientName, Clock, Live, ProfileName, StoreName, UnixTime, random_bytes};
 
 /// Makes links.
 #[derive(Clone)]
@@ -25,13 +23,8 @@ pub struct Minter(Arc<Inner>);
 struct Inner {
     parts: MinterParts,
     settings: MintSettings,
-    /// What a store said of an object, believed for `fresh_for`; one question at a time for each object.
-    heads: Memo<Located, Arc<ObjectMeta>>,
     reading: Arc<Reading>,
 }
-
-/// Where an object lies.
-type Located = (StoreName, ObjectKey);
 
 /// What a minter works with.
 #[derive(Clone)]
@@ -48,6 +41,8 @@ pub struct MinterParts {
     pub bounds: LinkBounds,
     /// Which links have ended early.
     pub revocations: Arc<Revocations>,
+    /// What stores said of their objects lately.
+    pub heads: Heads,
     /// What was read before.
     pub known: KnownObjects,
     /// Where the bytes of a first read are put by.
@@ -63,7 +58,7 @@ pub struct MinterParts {
 pub struct MintSettings {
     /// How long a mint waits for the first read of an object. Default 10 s.
     pub mint_timeout: Duration,
-    /// How long a store's word about an object is believed. Default 2 s.
+    /// How long a store's word about an object is believed, see [`Heads`]. Default 2 s.
     pub fresh_for: Duration,
     /// The largest object that is read, in bytes. Default 2 GiB.
     pub object_max: u64,
@@ -83,10 +78,9 @@ pub struct MintPolicy {
 impl Minter {
     /// A minter of these parts, within these limits.
     pub fn new(parts: MinterParts, settings: MintSettings) -> Self {
-        let heads = Memo::builder().max_capacity(HEADS).time_to_live(settings.fresh_for).build();
         let reading =
             Arc::new(Reading::new(parts.known.clone(), parts.cache.clone(), parts.clock.clone(), settings.first_reads));
-        Self(Arc::new(Inner { parts, settings, heads, reading }))
+        Self(Arc::new(Inner { parts, settings, reading }))
     }
 
     /// A minter of the same parts by another clock.
@@ -127,7 +121,7 @@ impl Inner {
     async fn content(&self, request: &MintRequest) -> Result<(Arc<ObjectMeta>, Arc<Known>), MintError> {
         let stores = self.parts.stores.keep();
         let store = stores.get(&request.store).ok_or_else(|| MintError::NoSuchStore(request.store.clone()))?;
-        let meta = self.locate(store, request).await?;
+        let meta = self.parts.heads.ask(store, &request.store, &request.key).await?;
         if let Some(coding) = &meta.content_encoding {
             return Err(MintError::ContentEncoded(coding.clone()));
         }
@@ -142,34 +136,13 @@ impl Inner {
         Ok((meta, known))
     }
 
-    async fn locate(&self, store: &Arc<dyn Origin>, request: &MintRequest) -> Result<Arc<ObjectMeta>, MintError> {
-        let object = (request.store.clone(), request.key.clone());
-        match self.heads.get(&object).await {
-            Some(meta) => Ok(meta),
-            None => Box::pin(self.ask_store(store, object)).await,
-        }
-    }
-
-    async fn ask_store(&self, store: &Arc<dyn Origin>, object: Located) -> Result<Arc<ObjectMeta>, MintError> {
-        let (heads, store) = (self.heads.clone(), Arc::clone(store));
-        // A task of its own, because moka panics in those who wait when too many of those who asked before them are gone.
-        let asked = tokio::spawn(async move {
-            let key = object.1.clone();
-            heads.try_get_with(object, async { store.head(&key).await.map(Arc::new) }).await
-        });
-        match asked.await {
-            Ok(said) => said.map_err(|error| OriginError::clone(&error).into()),
-            Err(_) => Err(MintError::GivenUp),
-        }
-    }
-
     async fn first_read(&self, store: &Arc<dyn Origin>, id: &ObjectId, length: u64) -> Result<Arc<Known>, MintError> {
         let flight = self.reading.join(store, id, length).ok_or(MintError::Busy { retry_after: ASK_AGAIN })?;
         match tokio::time::timeout(self.settings.mint_timeout, flight).await {
             Ok(Ok(known)) => Ok(known),
             Ok(Err(failure)) => {
                 // The store may hold another version by now.
-                self.heads.invalidate(&(id.store.clone(), id.key.clone())).await;
+                self.parts.heads.forget(&id.store, &id.key).await;
                 Err(failure.into())
             }
             Err(_) => Err(MintError::StillReading { retry_after: ASK_AGAIN }),
@@ -220,7 +193,8 @@ impl Inner {
 
     /// The revocation that has ended the link already; one that stands before one that lapses.
     fn ending(&self, link: &Link, key: KeyId, grant: &Grant) -> Option<Revocation> {
-        self.parts.revocations.ask(|set| set.standing(key, grant).or_else(|| set.ending(link.id(), key, grant)))
+        let link = grant.revocable(link.id(), key);
+        self.parts.revocations.ask(|set| set.standing(&link).or_else(|| set.ending(&link)))
     }
 }
 
@@ -296,5 +270,3 @@ fn length_warning(link: &Link) -> Option<MintWarning> {
 
 /// When to ask again for an object that is being read.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
-/// How many objects' metadata are believed at once, for `fresh_for` each.
-const HEADS: u64 = 50_000;

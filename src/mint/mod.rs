@@ -7,6 +7,7 @@
 
 mod check;
 mod error;
+mod heads;
 mod inspect;
 mod known;
 mod minter;
@@ -15,6 +16,7 @@ mod request;
 mod revoker;
 
 pub use error::{MintError, ReadFailure};
+pub use heads::{HeadFailure, Heads};
 pub use inspect::{Inspection, Judge, LinkState, inspect};
 pub use known::{Known, KnownObjects, ObjectId};
 pub use minter::{MintPolicy, MintSettings, Minter, MinterParts};

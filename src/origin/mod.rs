@@ -1,12 +1,13 @@
 //! Private stores behind one small contract: `head`, a pinned `read`, and a `probe`.
 //!
 //! Every read names the version it wants, so bytes of two overwrites are never joined; a body that is short, long or broken
-//! ends in an error, never cleanly. [`LocalOrigin`] and [`S3Origin`] speak to stores and try once; [`ReliableOrigin`] wraps
+//! ends in an error, never cleanly. [`LocalOrigin`], [`S3Origin`] and [`CloudOrigin`] speak to stores and try once; [`ReliableOrigin`] wraps
 //! any of them and adds time limits, retries within a budget, and the resuming of broken bodies. The stores know nothing of
 //! permission: whoever holds one may read it all, so only rooms that hold a permit may hold a store.
 //!
 //! Imports `value` and nothing else.
 
+mod clouds;
 mod contract;
 mod create;
 mod error;
@@ -14,10 +15,12 @@ mod exact;
 mod local;
 mod reliable;
 mod s3;
+mod span;
 mod store_counters;
 mod stores;
 mod survey;
 
+pub use clouds::{AzureCredentials, AzureSettings, CloudOrigin, GcsCredentials, GcsSettings};
 pub use contract::{ByteStream, ObjectMeta, Origin};
 pub use create::{Create, CreateError, NewObject};
 pub use error::{OriginError, Waited};

@@ -1,9 +1,11 @@
-//! The two digests of content: BLAKE3, which names it, and SHA-256, which other systems ask for.
+//! Digests: of content BLAKE3, which names it, and SHA-256, which other systems ask for; and one that names a version of an object.
 
 use std::fmt;
 use std::str::FromStr;
 
 use data_encoding::HEXLOWER;
+
+use super::{ObjectKey, ObjectVersion, StoreName};
 
 /// BLAKE3-256 of the whole content, as `b3sum` prints it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -12,6 +14,11 @@ pub struct Fingerprint([u8; 32]);
 /// SHA-256 of the whole content (FIPS 180-4), as `sha256sum` prints it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sha256([u8; 32]);
+
+/// One version of one object, whatever its content: BLAKE3-256 of store, key and version, each after its length in bytes as a
+/// little-endian u32, so that no two of them are written alike.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VersionId([u8; 32]);
 
 /// The text is not 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +36,26 @@ impl Fingerprint {
         let mut hex = self.to_string();
         hex.truncate(16);
         hex
+    }
+
+    /// The first 32 hexadecimal digits, as the entity tag carries them.
+    pub fn half(&self) -> String {
+        let mut hex = self.to_string();
+        hex.truncate(32);
+        hex
+    }
+}
+
+impl VersionId {
+    /// The id of this version.
+    pub fn of(store: &StoreName, key: &ObjectKey, version: &ObjectVersion) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for part in [store.as_str(), key.as_str(), version.as_str()] {
+            // Names, keys and versions have far fewer bytes.
+            let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
+            hasher.update(&length.to_le_bytes()).update(part.as_bytes());
+        }
+        Self(hasher.finalize().into())
     }
 
     /// The first 32 hexadecimal digits, as the entity tag carries them.
@@ -84,6 +111,7 @@ macro_rules! digest_text {
 
 digest_text!(Fingerprint);
 digest_text!(Sha256);
+digest_text!(VersionId);
 
 #[cfg(test)]
 mod tests {
@@ -96,6 +124,22 @@ mod tests {
         assert_eq!(empty.short(), "af1349b9f5f9a1a6");
         assert_eq!(empty.half(), "af1349b9f5f9a1a6a0404dea36dcc949");
         assert_eq!(empty.to_string().parse(), Ok(empty));
+    }
+
+    #[test]
+    fn a_version_id_depends_on_where_its_parts_end() {
+        let of = |store: &str, key: &str, version: &str| {
+            VersionId::of(&store.parse().unwrap(), &key.parse().unwrap(), &version.parse().unwrap())
+        };
+        let id = of("media", "a/b", "v:1");
+        assert_eq!(id, of("media", "a/b", "v:1"));
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"\x05\0\0\0media\x03\0\0\0a/b\x03\0\0\0v:1");
+        assert_eq!(id.to_string(), hasher.finalize().to_hex().as_str());
+        assert_eq!(id.half(), id.to_string()[..32]);
+        for other in [of("media", "a/bv", ":1"), of("mediaa", "/b", "v:1"), of("media", "a/b", "v:2")] {
+            assert_ne!(id, other);
+        }
     }
 
     #[test]

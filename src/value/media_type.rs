@@ -26,7 +26,7 @@ impl MediaType {
 
     /// `type/subtype`, without parameters.
     pub fn essence(&self) -> &str {
-        self.0.split(';').next().unwrap_or_default().trim_end()
+        self.0.split(';').next().unwrap_or_default().trim_end_matches(' ')
     }
 }
 
@@ -38,7 +38,8 @@ impl FromStr for MediaType {
             Some(at) => text.split_at(at),
             None => (text, ""),
         };
-        let (kind, subtype) = essence.trim_end().split_once('/').ok_or(BadMediaType)?;
+        // Spaces alone: every other white space has no place in a field.
+        let (kind, subtype) = essence.trim_end_matches(' ').split_once('/').ok_or(BadMediaType)?;
         let visible = parameters.bytes().all(|b| (0x20..0x7f).contains(&b));
         if text.len() > Self::MAX_BYTES || !is_token(kind) || !is_token(subtype) || !visible || text.ends_with(' ') {
             return Err(BadMediaType);
@@ -180,6 +181,8 @@ mod tests {
     fn what_is_no_media_type_is_refused() {
         for text in
             ["", "jpeg", "image/", "/jpeg", "image/jp eg", "image/jpeg\r\nX: y", "image/jpeg; a=\u{e9}", "text/a/b"]
+                .into_iter()
+                .chain(["image/jpeg\n", "image/jpeg\t; q=1", "image/jpeg\u{a0}", "image/jpeg "])
         {
             assert_eq!(text.parse::<MediaType>(), Err(BadMediaType), "{text:?}");
         }

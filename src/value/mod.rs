@@ -16,11 +16,11 @@ mod span;
 
 pub use base32::BASE32;
 pub use clock::{Clock, UnixTime};
-pub use digest::{Fingerprint, NotADigest, Sha256};
+pub use digest::{Fingerprint, NotADigest, Sha256, VersionId};
 pub use key::{BadObjectKey, BadVersion, ObjectKey, ObjectVersion};
 pub use label::{BadLabel, ClientName, ProfileName, StoreName};
 pub use live::Live;
 pub use media_type::{BadFileName, BadMediaType, FileName, MediaType};
-pub use random::{NoRandomness, random_bytes};
+pub use random::{NoRandomness, is_weak, random_bytes};
 pub use secret::Secret;
 pub use span::ByteSpan;

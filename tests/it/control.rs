@@ -15,7 +15,7 @@ use hallpass::config::{Action, ClientKey, ClientSettings};
 use hallpass::control::{self, Clients, ControlParts};
 use hallpass::fetcher::{Profile, Profiles};
 use hallpass::link::{Keyring, LinkBounds, Revocations, Seals};
-use hallpass::mint::{KnownObjects, MintPolicy, MintRequest, MintSettings, Minter, MinterParts, Revoker};
+use hallpass::mint::{Heads, KnownObjects, MintPolicy, MintRequest, MintSettings, Minter, MinterParts, Revoker};
 use hallpass::ops::{self, OpsParts, Readiness};
 use hallpass::origin::{
     ByteStream, LocalOrigin, LocalSettings, ObjectMeta, Origin, OriginError, StoreCounters, Stores,
@@ -248,6 +248,7 @@ fn parts(
         }),
         bounds,
         revocations: Arc::clone(&revocations),
+        heads: Heads::new(wishes.fresh_for),
         known: KnownObjects::new(catalog.clone(), clock.clone()),
         cache: cache(catalog, &metrics),
         catalog: catalog.clone(),

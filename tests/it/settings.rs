@@ -161,7 +161,7 @@ endpoint = "https://me:secret@minio"
 [stores.m]
 kind = "local"
 [stores.cloud]
-kind = "gcs"
+kind = "gcp"
 bucket = "acme"
 [links]
 window = "20m"
@@ -268,10 +268,31 @@ fn each_fault_says_what_to_do() {
             "cache.manifest_wait = '301s'",
             "cache.manifest_wait: is a time from 1s to 5m, with its unit and in quotes, such as \"90s\" or \"20m\"",
         ),
-        ("stores.bad = { kind = 'ftp' }", "stores.bad.kind: is one of \"s3\", \"local\""),
+        ("stores.bad = { kind = 'ftp' }", "stores.bad.kind: is one of \"s3\", \"gcs\", \"azure\", \"local\""),
+        ("stores.bad = { kind = 'gcs' }", "stores.bad.bucket: is missing; write the bucket's name"),
         (
-            "stores.bad = { kind = 'azure' }",
-            "stores.bad.kind: comes with a later release; today a store is \"s3\" or \"local\"",
+            "stores.bad = { kind = 'gcs', bucket = 'b', prefix = 'a//b' }",
+            "stores.bad.prefix: has an empty segment, '.' or '..' in it, which this kind of store cannot address",
+        ),
+        (
+            "stores.bad = { kind = 'azure', account = 'Acme', container = 'docs' }",
+            "stores.bad.account: is a storage account's name: 3 to 24 of a-z and 0-9",
+        ),
+        (
+            "stores.bad = { kind = 'azure', account = 'acme', container = 'd' }",
+            "stores.bad.container: is a container's name: 3 to 63 of a-z, 0-9 and -",
+        ),
+        (
+            "stores.bad = { kind = 'azure', account = 'acme', container = 'docs', access_key = 'aHVudGVyMg==', sas_token = 'sig=x' }",
+            "stores.bad.sas_token: is a second kind of credential beside access_key; keep one of them",
+        ),
+        (
+            "stores.bad = { kind = 'azure', account = 'acme', container = 'docs', access_key = 'hunter2!' }",
+            "stores.bad.access_key: is a key of the storage account, in base64 as the portal shows it",
+        ),
+        (
+            "stores.bad = { kind = 'azure', account = 'acme', container = 'docs', sas_token = 'hunter2' }",
+            "stores.bad.sas_token: is a shared access signature, such as \"sv=...&sig=...\"",
         ),
         ("stores.bad = { kind = 'local' }", "stores.bad.root: is missing; write the directory that holds the objects"),
         (

@@ -12,7 +12,7 @@ use super::{FORGED, Peer, Runs};
 use crate::process::{OURS, SERVER, stay_on};
 use crate::secure::{NAME, Papers};
 use crate::support::bucket::PLAIN;
-use crate::support::gateway::{Gateway, Store};
+use crate::support::gateway::{AccessKey, Gateway, Store};
 use crate::support::origin::Origin;
 
 pub const STORE: &str = "media";
@@ -23,6 +23,14 @@ pub fn gateway(runtime: &Runtime, origin: &Origin, more: &str) -> Gateway {
     let gateway = Gateway::place(origin, &[Store { name: STORE, bucket: PLAIN }], &settings);
     start(runtime, &gateway);
     gateway
+}
+
+/// The same, for whom one key may presign.
+pub fn presigning_gateway(runtime: &Runtime, origin: &Origin) -> (Gateway, AccessKey) {
+    let gateway = Gateway::place(origin, &[Store { name: STORE, bucket: PLAIN }], OUT_OF_THE_WAY);
+    let key = gateway.presigner();
+    start(runtime, &gateway);
+    (gateway, key)
 }
 
 fn start(runtime: &Runtime, gateway: &Gateway) {

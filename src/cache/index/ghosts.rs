@@ -4,8 +4,8 @@
 
 use std::collections::HashMap;
 
-use super::BlockKey;
 use super::queue::{Queue, Ticket};
+use super::{BlockKey, ContentId};
 
 /// What was evicted last, oldest first.
 #[derive(Debug)]
@@ -54,8 +54,12 @@ impl Ghosts {
     }
 }
 
-/// Fingerprints are evenly spread already; the odd factor spreads the numbers of one content's blocks.
+/// Both kinds of digest are evenly spread already; the odd factor spreads the numbers of one content's blocks.
 fn shortened(key: &BlockKey) -> u64 {
-    let first = key.fingerprint.as_bytes().first_chunk::<8>();
+    let digest = match &key.content {
+        ContentId::Fingerprint(fingerprint) => fingerprint.as_bytes(),
+        ContentId::Version(version) => version.as_bytes(),
+    };
+    let first = digest.first_chunk::<8>();
     first.map_or(0, |first| u64::from_le_bytes(*first)) ^ u64::from(key.number).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }

@@ -94,8 +94,9 @@ impl Holding {
     /// Which blocks are held.
     #[cfg(test)]
     pub(super) fn keys(&self) -> impl Iterator<Item = BlockKey> {
-        let key = |fingerprint: Fingerprint, number: u32| BlockKey { fingerprint, number };
-        self.objects.iter().flat_map(move |(fingerprint, held)| held.numbers.iter().map(move |n| key(*fingerprint, *n)))
+        self.objects
+            .iter()
+            .flat_map(move |(fingerprint, held)| held.numbers.iter().map(move |n| BlockKey::of(*fingerprint, *n)))
     }
 }
 
@@ -115,7 +116,7 @@ impl Shelves {
         self.make_way(bytes);
         let numbers: Vec<u32> = blocks.keys().copied().take(count).collect();
         for (index, (number, block)) in blocks.into_iter().enumerate() {
-            self.shelve(BlockKey { fingerprint, number }, block, index < count, out);
+            self.shelve(BlockKey::of(fingerprint, number), block, index < count, out);
         }
         if numbers.is_empty() {
             self.usage.prewarm_drops += 1;
@@ -154,7 +155,7 @@ impl Shelves {
     pub(super) fn release(&mut self, fingerprint: &Fingerprint) -> Option<Claim> {
         let held = self.holding.remove(fingerprint)?;
         for number in held.numbers {
-            let key = BlockKey { fingerprint: *fingerprint, number };
+            let key = BlockKey::of(*fingerprint, number);
             self.put(key, Place::Queued(Line::Probation), 0);
         }
         Some(held.claim)

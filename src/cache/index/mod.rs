@@ -30,20 +30,36 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::Block;
-use crate::value::Fingerprint;
+use crate::value::{Fingerprint, VersionId};
 use shelves::{Place, Shelves};
 
 pub use claim::{Claim, ClaimLink};
 pub use hoard::Hoard;
 pub use usage::{Share, Usage};
 
+/// What a block belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ContentId {
+    /// The content with this fingerprint, wherever it lies: its blocks were compared with it.
+    Fingerprint(Fingerprint),
+    /// What lies in one version of one object, of which nobody knows the fingerprint yet: the store is believed.
+    Version(VersionId),
+}
+
 /// One block of one content.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct BlockKey {
-    /// The fingerprint of the whole content.
-    pub fingerprint: Fingerprint,
+    /// The content.
+    pub content: ContentId,
     /// Which block of it, from 0.
     pub number: u32,
+}
+
+impl BlockKey {
+    /// A block of the content with this fingerprint.
+    pub const fn of(fingerprint: Fingerprint, number: u32) -> Self {
+        Self { content: ContentId::Fingerprint(fingerprint), number }
+    }
 }
 
 /// The blocks that are kept. Clones share them.
@@ -165,7 +181,7 @@ impl Index {
     fn keep_hoarded(&self, fingerprint: Fingerprint, blocks: BTreeMap<u32, Block>) {
         self.change(|shelves, out| {
             for (number, block) in blocks {
-                shelves.shelve(BlockKey { fingerprint, number }, block, false, out);
+                shelves.shelve(BlockKey::of(fingerprint, number), block, false, out);
             }
         });
     }

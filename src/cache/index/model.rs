@@ -110,7 +110,7 @@ impl Model {
         match *step {
             Step::Keep { content, number, pin } => self.keep(content, number, pin),
             Step::Get { content, number, pin } => {
-                let key = BlockKey { fingerprint: fingerprint(content), number };
+                let key = BlockKey::of(fingerprint(content), number);
                 let found = self.index.get(&key);
                 assert_eq!(found.is_some(), self.index.has(&key));
                 self.pins.extend(found.filter(|_| pin).map(|block| (Some(key), block)));
@@ -145,7 +145,7 @@ impl Model {
     }
 
     fn keep(&mut self, content: u8, number: u32, pin: bool) {
-        let key = BlockKey { fingerprint: fingerprint(content), number };
+        let key = BlockKey::of(fingerprint(content), number);
         let (block, before) = (self.block(number), self.index.has(&key));
         let kept = self.index.keep(key, &block);
         assert_eq!(kept, self.index.has(&key));
@@ -218,9 +218,7 @@ impl Model {
 
     fn assert_there(&self, content: u8, blocks: usize) {
         let numbers = 0..u32::try_from(blocks).unwrap();
-        assert!(
-            numbers.into_iter().all(|number| self.index.has(&BlockKey { fingerprint: fingerprint(content), number }))
-        );
+        assert!(numbers.into_iter().all(|number| self.index.has(&BlockKey::of(fingerprint(content), number))));
     }
 
     /// The bytes of pinned blocks that lie in no hoard and under no key.
@@ -241,7 +239,7 @@ impl Model {
         assert!(usage.held.bytes <= self.prewarm);
         for held in &self.held {
             for number in 0..held.blocks {
-                let key = BlockKey { fingerprint: fingerprint(held.content), number };
+                let key = BlockKey::of(fingerprint(held.content), number);
                 assert_eq!(self.index.place(&key), Some(Place::Held));
             }
         }

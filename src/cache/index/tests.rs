@@ -45,7 +45,7 @@ impl Stage {
 
     /// A mint: the content is read and held.
     fn mint(&self, content: u64, blocks: u32) {
-        self.hoard(blocks).hold(key(content, 0).fingerprint, until(content));
+        self.hoard(blocks).hold(fingerprint(content), until(content));
     }
 
     fn place(&self, content: u64, number: u32) -> Option<Place> {
@@ -73,7 +73,11 @@ const PROBATION: Option<Place> = Some(Place::Queued(Line::Probation));
 const PROTECTED: Option<Place> = Some(Place::Queued(Line::Protected));
 
 fn key(content: u64, number: u32) -> BlockKey {
-    BlockKey { fingerprint: Fingerprint::of(&content.to_le_bytes()), number }
+    BlockKey::of(fingerprint(content), number)
+}
+
+fn fingerprint(content: u64) -> Fingerprint {
+    Fingerprint::of(&content.to_le_bytes())
 }
 
 fn until(secs: u64) -> Claim {
@@ -272,10 +276,10 @@ fn many_threads_leave_exact_sums_behind() {
                     let mut hoard = stage.index.hoard();
                     let added = (0..2).all(|number| hoard.add(number, &stage.block()));
                     if added && step % 2 == 0 {
-                        hoard.hold(key(content, 0).fingerprint, until(step % 50));
+                        hoard.hold(fingerprint(content), until(step % 50));
                     }
                 }
-                1 => stage.index.fetched(&key(content, 0).fingerprint),
+                1 => stage.index.fetched(&fingerprint(content)),
                 2 if step % 50 == 2 => stage.index.lapse(|claim| claim.expires.as_secs() < 20),
                 3 | 4 => drop(stage.keep(content, 0)),
                 _ => held.extend(stage.get(content)),

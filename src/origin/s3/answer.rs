@@ -7,7 +7,7 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 
 use super::Pin;
 use crate::origin::OriginError;
-use crate::origin::error::plain;
+use crate::origin::span::{misfit, range_of};
 use crate::value::ByteSpan;
 
 /// Checks version, range and length of an answer against what was asked.
@@ -16,32 +16,13 @@ pub(super) fn fits(answered: &GetObjectOutput, pin: Pin<'_>, span: ByteSpan) -> 
     let length = answered.content_length().map(|length| u64::try_from(length).unwrap_or(u64::MAX));
     match answered.content_range() {
         Some(range) if range_of(range) != Some((span.first(), span.last())) => {
-            Err(misfit(&format!("the range {}", plain(range)), span))
+            Err(misfit(&format!("the range {range}"), span))
         }
         // The whole object, which is right only if that is what the span is.
         None if span.first() != 0 || length != Some(span.len()) => Err(misfit("no range", span)),
         _ if length.is_some_and(|length| length != span.len()) => Err(misfit("another length", span)),
         _ => Ok(()),
     }
-}
-
-/// First and last offset of a `Content-Range` (RFC 9110 section 14.4); `None` when it does not name a range of bytes that
-/// lies within the length it states.
-fn range_of(header: &str) -> Option<(u64, u64)> {
-    let (range, total) = header.strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let (first, last) = (number(first)?, number(last)?);
-    let within = total == "*" || number(total).is_some_and(|total| last < total);
-    (within && first <= last).then_some((first, last))
-}
-
-/// Digits only: `parse` alone would take a sign.
-fn number(digits: &str) -> Option<u64> {
-    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
-}
-
-fn misfit(got: &str, span: ByteSpan) -> OriginError {
-    OriginError::Failed(format!("asked for bytes {}-{}, it answers with {got}", span.first(), span.last()))
 }
 
 #[cfg(test)]

@@ -116,17 +116,26 @@ fn unknown<E>(fault: &SdkError<E, HttpResponse>, right: &str) -> ExposureState
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
+    ExposureState::Unknown(without(fault, right))
+}
+
+/// The same as text.
+pub(super) fn without<E>(fault: &SdkError<E, HttpResponse>, right: &str) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
     let denied = fault.raw_response().is_some_and(|answer| matches!(answer.status().as_u16(), 401 | 403));
     let advice = if denied { format!("; grant {right}") } else { String::new() };
-    ExposureState::Unknown(format!("{}{advice}", brief(fault)))
+    format!("{}{advice}", brief(fault))
 }
 
 /// What the store said instead of an answer, in a few words.
-pub(super) fn brief<E>(fault: &SdkError<E, HttpResponse>) -> String
+fn brief<E>(fault: &SdkError<E, HttpResponse>) -> String
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     match fault.raw_response().map(|answer| answer.status().as_u16()) {
+        Some(200..=299) => format!("the store's answer cannot be read: {}", causes(fault)),
         Some(status) => {
             format!("the store answers {status} {}", plain(code(fault).unwrap_or_default())).trim_end().into()
         }
@@ -139,4 +148,4 @@ fn code<E: ProvideErrorMetadata>(fault: &SdkError<E, HttpResponse>) -> Option<&s
 }
 
 /// How long one question may take.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);
+pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);

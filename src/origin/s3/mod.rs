@@ -70,6 +70,10 @@ impl S3Origin {
         if full.len() > ObjectKey::MAX_BYTES {
             return Err(OriginError::Unaddressable("with the store's prefix it is longer than 1,024 bytes"));
         }
+        // The SDK takes a blank key for a missing one.
+        if full.trim().is_empty() {
+            return Err(OriginError::Unaddressable("it is nothing but white space"));
+        }
         // S3 takes such segments literally, but a server that keeps its objects in a file system may not, and then the
         // prefix would hold nothing in.
         if !self.prefix.is_empty() && key.as_str().split('/').any(|segment| matches!(segment, "." | "..")) {
@@ -174,6 +178,9 @@ mod tests {
             (Some(""), "/a", Some("/a")),
             (Some("promo"), "-secret/x", Some("promo/-secret/x")),
             (Some("promo/"), "/x", Some("promo//x")),
+            (None, " ", None),
+            (None, "\u{2003}\n", None),
+            (Some("promo/"), " ", Some("promo/ ")),
             (Some("promo/"), "../secret", None),
             (Some("promo/"), "a/./b", None),
             (Some("promo/"), &"x".repeat(1019), None),

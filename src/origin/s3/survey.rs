@@ -3,7 +3,7 @@
 //! A bucket that keeps versions is listed with them, so overwritten objects are seen. Keys are asked for in URL encoding, since XML cannot
 //! carry every character that a key can; a server that does not encode says so by leaving the element out.
 
-use aws_sdk_s3::types::{BucketVersioningStatus, EncodingType};
+use aws_sdk_s3::types::EncodingType;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use percent_encoding::percent_decode_str;
@@ -26,14 +26,13 @@ pub struct S3Survey {
 
 /// What is known of a bucket's versions.
 enum Versions {
-    Kept,
-    NotKept,
+    Listed,
     /// Nobody tells, for this reason: then only what lies there now is listed.
     Unknown(String),
 }
 
 impl S3Survey {
-    /// Opens the bucket as [`S3Origin::open`] does, and asks it whether it keeps versions.
+    /// Opens the bucket as [`S3Origin::open`] does, and asks it whether it lists versions.
     ///
     /// # Errors
     /// As [`S3Origin::open`]. A bucket that does not tell about its versions is no error: [`Survey::exposure`] says so.
@@ -53,9 +52,7 @@ impl S3Survey {
         let encoded = page.encoding_type() == Some(&EncodingType::Url);
         let mut entries = Vec::new();
         for object in page.contents() {
-            // Of a bucket that may keep versions, the tag is not what an object is pinned by.
-            let known = matches!(self.versions, Versions::NotKept);
-            let current = listed(None, object.e_tag().filter(|_| known));
+            let current = listed(None, object.e_tag());
             entries.push(SurveyEntry { key: self.key(object.key(), encoded)?, current: Some(current), odd: None });
         }
         let more = page.is_truncated() == Some(true);
@@ -105,8 +102,8 @@ impl Survey for S3Survey {
         after: Option<&'a Cursor>,
     ) -> BoxFuture<'a, Result<SurveyPage, OriginError>> {
         match self.versions {
-            Versions::Kept => self.with_versions(prefix, after).boxed(),
-            Versions::NotKept | Versions::Unknown(_) => self.current(prefix, after).boxed(),
+            Versions::Listed => self.with_versions(prefix, after).boxed(),
+            Versions::Unknown(_) => self.current(prefix, after).boxed(),
         }
     }
 
@@ -114,11 +111,8 @@ impl Survey for S3Survey {
         async move {
             let mut all = exposure::of_bucket(&self.store).await;
             let state = match &self.versions {
-                Versions::Kept => {
-                    ExposureState::Closed("overwritten objects are kept, and links to them live on".into())
-                }
-                Versions::NotKept => {
-                    ExposureState::Closed("the bucket keeps none, so what was overwritten is gone".into())
+                Versions::Listed => {
+                    ExposureState::Closed("overwritten objects are seen, as far as the bucket keeps them".into())
                 }
                 Versions::Unknown(why) => ExposureState::Unknown(why.clone()),
             };
@@ -133,29 +127,16 @@ impl Survey for S3Survey {
     }
 }
 
-/// Whether the bucket keeps versions, and lets us list them.
+/// Whether the bucket lets us list versions. Where it keeps none, that lists what lies there now. Its versioning setting is not asked
+/// for: it would take another right, and say less.
 async fn versions_of(store: &S3Origin) -> Versions {
-    match store.client.get_bucket_versioning().bucket(&store.bucket).send().await {
-        // A suspended bucket still has the versions from before.
-        Ok(said) => match said.status() {
-            Some(BucketVersioningStatus::Enabled | BucketVersioningStatus::Suspended) => listable(store).await,
-            _ => Versions::NotKept,
-        },
-        Err(fault) => Versions::Unknown(format!(
-            "{}; grant s3:GetBucketVersioning, so that overwritten objects are found",
-            exposure::brief(&fault)
-        )),
-    }
-}
-
-async fn listable(store: &S3Origin) -> Versions {
     let request = store.client.list_object_versions().bucket(&store.bucket).prefix(&store.prefix).max_keys(1);
-    match request.send().await {
-        Ok(_) => Versions::Kept,
-        Err(fault) => Versions::Unknown(format!(
-            "{}; grant s3:ListBucketVersions, so that overwritten objects are found",
-            exposure::brief(&fault)
-        )),
+    match tokio::time::timeout(exposure::PATIENCE, request.send()).await {
+        Ok(Ok(_)) => Versions::Listed,
+        Ok(Err(fault)) => {
+            Versions::Unknown(exposure::without(&fault, "s3:ListBucketVersions, so that overwritten objects are found"))
+        }
+        Err(_) => Versions::Unknown(format!("no answer within {} s", exposure::PATIENCE.as_secs())),
     }
 }
 

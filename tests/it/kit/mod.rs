@@ -1,8 +1,10 @@
 //! What the tests share. Each module is one thing a test needs around the code under test; none knows a test.
 
+pub mod azurite;
 pub mod broken;
 pub mod chaos;
 pub mod gateway;
+pub mod gcs;
 pub mod h2_raw;
 pub mod moto;
 pub mod pki;

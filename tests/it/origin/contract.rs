@@ -7,6 +7,8 @@ use futures_util::StreamExt;
 use hallpass::origin::{LocalOrigin, LocalSettings, Origin, OriginCounters, OriginError, ReliableOrigin, RetryPolicy};
 use hallpass::value::{ByteSpan, Clock};
 
+use crate::kit::azurite::Container;
+use crate::kit::gcs::Gcs;
 use crate::kit::moto::Bucket;
 use crate::kit::{content, fetch, key, read};
 
@@ -16,16 +18,24 @@ struct Backend {
     below: Below,
     /// Whether an overwritten version stays readable.
     keeps_versions: bool,
+    /// Those of the odd keys that it cannot address, and says so.
+    refuses: &'static [&'static str],
 }
 
 enum Below {
     Directory(tempfile::TempDir),
     Bucket(Bucket, &'static str),
+    Container(Container, &'static str),
+    Gcs(Gcs, &'static str),
 }
 
 impl Backend {
     fn new(origin: impl Origin, below: Below, keeps_versions: bool) -> Self {
-        Self { origin: Arc::new(origin), below, keeps_versions }
+        Self { origin: Arc::new(origin), below, keeps_versions, refuses: &[] }
+    }
+
+    fn refusing(self, refuses: &'static [&'static str]) -> Self {
+        Self { refuses, ..self }
     }
 
     async fn put(&self, key: &str, bytes: &[u8]) {
@@ -38,6 +48,8 @@ impl Backend {
                 std::fs::write(path, bytes).unwrap();
             }
             Below::Bucket(bucket, prefix) => bucket.put(&format!("{prefix}{key}"), bytes).await,
+            Below::Container(container, prefix) => container.put(&format!("{prefix}{key}"), bytes).await,
+            Below::Gcs(bucket, prefix) => bucket.put(&format!("{prefix}{key}"), bytes),
         }
     }
 
@@ -45,6 +57,8 @@ impl Backend {
         match &self.below {
             Below::Directory(dir) => std::fs::remove_file(dir.path().join(key)).unwrap(),
             Below::Bucket(bucket, prefix) => bucket.delete(&format!("{prefix}{key}")).await,
+            Below::Container(container, prefix) => container.delete(&format!("{prefix}{key}")).await,
+            Below::Gcs(bucket, prefix) => bucket.delete(&format!("{prefix}{key}")),
         }
     }
 
@@ -76,6 +90,35 @@ async fn prefix_of_a_bucket() -> Backend {
     Backend::new(bucket.origin_under("deep/er"), Below::Bucket(bucket, "deep/er/"), false)
 }
 
+async fn container() -> Backend {
+    let container = Container::create().await;
+    Backend::new(container.origin(), Below::Container(container, ""), false).refusing(&AZURE_REFUSES)
+}
+
+async fn prefix_of_a_container() -> Backend {
+    let container = Container::create().await;
+    let origin = container.origin_under("deep/er");
+    Backend::new(origin, Below::Container(container, "deep/er/"), false).refusing(&AZURE_REFUSES)
+}
+
+async fn gcs() -> Backend {
+    let bucket = Gcs::start().await;
+    Backend::new(bucket.origin(), Below::Gcs(bucket, ""), false).refusing(&["tab\there"])
+}
+
+async fn versioned_gcs() -> Backend {
+    let bucket = Gcs::versioned().await;
+    Backend::new(bucket.origin(), Below::Gcs(bucket, ""), true).refusing(&["tab\there"])
+}
+
+async fn prefix_of_gcs() -> Backend {
+    let bucket = Gcs::start().await;
+    Backend::new(bucket.origin_under("deep/er"), Below::Gcs(bucket, "deep/er/"), false).refusing(&["tab\there"])
+}
+
+/// What no client can address, and what Azure would take for another key.
+const AZURE_REFUSES: [&str; 3] = ["tab\there", "...", "back\\slash"];
+
 fn reliable(backend: Backend) -> Backend {
     let counters = Arc::new(OriginCounters::default());
     let origin = Arc::new(ReliableOrigin::new(backend.origin, RetryPolicy::default(), counters));
@@ -88,8 +131,15 @@ macro_rules! contract {
         contract! { @ s3: bucket().await; $($promise)* }
         contract! { @ s3_versioned: versioned_bucket().await; $($promise)* }
         contract! { @ s3_under_a_prefix: prefix_of_a_bucket().await; $($promise)* }
+        contract! { @ azure: container().await; $($promise)* }
+        contract! { @ azure_under_a_prefix: prefix_of_a_container().await; $($promise)* }
+        contract! { @ gcs: gcs().await; $($promise)* }
+        contract! { @ gcs_versioned: versioned_gcs().await; $($promise)* }
+        contract! { @ gcs_under_a_prefix: prefix_of_gcs().await; $($promise)* }
         contract! { @ reliable_local: reliable(directory()); $($promise)* }
         contract! { @ reliable_s3: reliable(versioned_bucket().await); $($promise)* }
+        contract! { @ reliable_azure: reliable(container().await); $($promise)* }
+        contract! { @ reliable_gcs: reliable(versioned_gcs().await); $($promise)* }
     };
     (@ $backend:ident: $make:expr; $($promise:ident)*) => {
         mod $backend {
@@ -257,7 +307,15 @@ async fn odd_keys_round_trip(store: Backend) {
         "CON",
         "-rf",
     ];
-    for key in odd {
+    let (refused, odd): (Vec<_>, Vec<_>) = odd.into_iter().partition(|name| store.refuses.contains(name));
+    assert_eq!(refused.len(), store.refuses.len());
+    for name in refused {
+        let said = store.origin.head(&key(name)).await;
+        assert!(matches!(said, Err(OriginError::Unaddressable(_))), "{name:?}: {said:?}");
+        let said = read(&*store.origin, &key(name), &"e:\"0x8D\"".parse().unwrap(), ByteSpan::whole(5).unwrap()).await;
+        assert!(matches!(said, Err(OriginError::Unaddressable(_) | OriginError::Changed)), "{name:?}: {said:?}");
+    }
+    for key in &odd {
         store.put(key, format!("content of {key}").as_bytes()).await;
     }
     for name in odd {

@@ -12,7 +12,7 @@ fn the_holding_area_is_first_in_first_out_and_counts_whom_it_drops() {
     stage.mint(17, 4);
     assert_eq!((stage.blocks(), stage.index.usage().prewarm_drops), ([61, 8, 0, 0], 2));
     assert_eq!((stage.place(0, 3), stage.place(1, 0), stage.place(2, 0)), (PROBATION, PROBATION, HELD));
-    assert!(!stage.index.claim(&key(0, 0).fingerprint, || until(9)));
+    assert!(!stage.index.claim(&fingerprint(0), || until(9)));
 }
 
 #[test]
@@ -29,7 +29,6 @@ fn one_big_video_does_not_flush_a_thousand_images() {
 fn a_fetch_an_expiry_or_a_revocation_ends_the_holding() {
     let stage = Stage::new(100, 64);
     (1..=4).for_each(|content| stage.mint(content, 2));
-    let fingerprint = |content| key(content, 0).fingerprint;
     stage.index.fetched(&fingerprint(1));
     stage.index.fetched(&fingerprint(1));
     stage.index.fetched(&fingerprint(99));
@@ -51,7 +50,7 @@ fn what_was_fetched_once_after_a_mint_has_no_credit() {
     for content in 0..2 {
         stage.mint(content, 1);
         assert!(stage.get(content).is_some());
-        stage.index.fetched(&key(content, 0).fingerprint);
+        stage.index.fetched(&fingerprint(content));
     }
     assert!(stage.get(1).is_some(), "the second fetch of the second one");
     (1000..1200).for_each(|content| assert!(stage.keep(content, 0)));
@@ -84,7 +83,7 @@ fn blocks_that_were_there_before_a_mint_stay_and_are_held() {
     assert!(hoard.add(1, &copy) && hoard.add(1, &stage.block()), "a number twice is no harm");
     assert_eq!(hoard.block(1).unwrap().bytes().as_ptr(), copy.bytes().as_ptr());
     assert!(hoard.block(2).is_none());
-    hoard.hold(key(1, 0).fingerprint, until(5));
+    hoard.hold(fingerprint(1), until(5));
     assert_eq!((stage.place(1, 0), stage.place(1, 1)), (HELD, HELD));
     let found = stage.index.get(&key(1, 1)).unwrap();
     assert_eq!(found.bytes().as_ptr(), first.bytes().as_ptr());
@@ -104,10 +103,10 @@ fn a_hoard_is_in_nobodys_sight_until_it_is_kept() {
     let hoard = stage.hoard(3);
     assert_eq!(stage.blocks(), [0, 1, 0, 3]);
     assert!(!stage.index.has(&key(1, 1)));
-    hoard.keep(key(1, 0).fingerprint);
+    hoard.keep(fingerprint(1));
     assert_eq!(stage.blocks(), [0, 3, 0, 0]);
     assert!(stage.index.has(&key(1, 2)));
-    stage.index.hoard().hold(key(9, 0).fingerprint, until(9));
+    stage.index.hoard().hold(fingerprint(9), until(9));
     assert_eq!(
         (stage.blocks(), stage.index.usage().prewarm_drops),
         ([0, 3, 0, 0], 0),
@@ -137,7 +136,7 @@ fn a_hoard_past_its_limits_is_let_go_of_as_a_whole() {
     assert!(!large.add(10, &stage.block()), "past a quarter");
     assert_eq!(stage.blocks(), [0; 4]);
     assert!(!large.add(11, &stage.block()) && large.block(0).is_none(), "and closed for good");
-    large.hold(key(1, 0).fingerprint, until(9));
+    large.hold(fingerprint(1), until(9));
     assert_eq!((stage.blocks(), stage.index.usage().prewarm_drops), ([0; 4], 1));
 
     let mut three = [stage.hoard(9), stage.hoard(9), stage.hoard(2)];
@@ -154,7 +153,7 @@ fn marks_of_what_was_minted_again_and_again_do_not_pile_up() {
     for round in 0..2000 {
         stage.mint(round % 3, 2);
         if round % 2 == 0 {
-            stage.index.fetched(&key(round % 3, 0).fingerprint);
+            stage.index.fetched(&fingerprint(round % 3));
         }
         stage.index.audit();
     }

@@ -1,5 +1,9 @@
 //! `[stores.NAME]` and `[origin]`: where private assets lie, and how patient we are with those places.
 
+mod azure;
+mod gcs;
+mod s3;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -7,7 +11,7 @@ use toml::Value;
 
 use super::reading::{Reading, choice, count, duration, flag, owned};
 use super::section::Section;
-use crate::origin::{LocalSettings, RetryPolicy, S3Settings};
+use crate::origin::{AzureSettings, GcsSettings, LocalSettings, RetryPolicy, S3Settings};
 use crate::value::{ObjectKey, StoreName};
 
 /// One private storage.
@@ -24,6 +28,10 @@ pub struct StoreSettings {
 pub enum StorePlace {
     /// In a bucket of Amazon S3 or a compatible server.
     S3(S3Settings),
+    /// In a bucket of Google Cloud Storage.
+    Gcs(GcsSettings),
+    /// In a container of Azure Blob Storage.
+    Azure(AzureSettings),
     /// In a directory of this machine.
     Local(LocalSettings),
 }
@@ -58,13 +66,15 @@ pub(super) fn read(root: &mut Section<'_>) -> Stores {
 }
 
 fn store(mut section: Section<'_>) -> Option<StoreSettings> {
-    let Some(kind) = section.need("kind", "write \"s3\" or \"local\"", kind) else {
+    let Some(kind) = section.need("kind", "write \"s3\", \"gcs\", \"azure\" or \"local\"", kind) else {
         section.give_up();
         return None;
     };
     let allow_active_content = section.read("allow_active_content", flag).unwrap_or(false);
     let place = match kind {
-        Kind::S3 => s3(&mut section).map(StorePlace::S3),
+        Kind::S3 => s3::read(&mut section).map(StorePlace::S3),
+        Kind::Gcs => gcs::read(&mut section).map(StorePlace::Gcs),
+        Kind::Azure => azure::read(&mut section).map(StorePlace::Azure),
         Kind::Local => local(&mut section).map(StorePlace::Local),
     };
     section.end();
@@ -74,23 +84,13 @@ fn store(mut section: Section<'_>) -> Option<StoreSettings> {
 #[derive(Clone, Copy)]
 enum Kind {
     S3,
+    Gcs,
+    Azure,
     Local,
 }
 
 fn kind(value: &Value) -> Reading<Kind> {
-    match value.as_str() {
-        Some("gcs" | "azure") => Err("comes with a later release; today a store is \"s3\" or \"local\"".to_owned()),
-        _ => choice(&[("s3", Kind::S3), ("local", Kind::Local)])(value),
-    }
-}
-
-fn s3(section: &mut Section<'_>) -> Option<S3Settings> {
-    let bucket = section.need("bucket", "write the bucket's name", bucket);
-    let region = section.read("region", region);
-    let endpoint = section.read("endpoint", endpoint);
-    let path_style = section.read("path_style", flag).unwrap_or(endpoint.is_some());
-    let prefix = section.read("prefix", prefix);
-    Some(S3Settings { bucket: bucket?, region, endpoint, path_style, prefix })
+    choice(&[("s3", Kind::S3), ("gcs", Kind::Gcs), ("azure", Kind::Azure), ("local", Kind::Local)])(value)
 }
 
 fn local(section: &mut Section<'_>) -> Option<LocalSettings> {
@@ -106,12 +106,6 @@ fn bucket(value: &Value) -> Reading<String> {
     } else {
         Err("is a bucket's name alone, such as \"acme-media\"".to_owned())
     }
-}
-
-fn region(value: &Value) -> Reading<String> {
-    let name = owned(value)?;
-    let plain = name.len() <= 64 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    if plain { Ok(name) } else { Err("is a region's name, such as \"eu-central-1\"".to_owned()) }
 }
 
 /// Scheme and host; a password in it would end in a log.
@@ -130,6 +124,16 @@ fn prefix(value: &Value) -> Reading<String> {
     let prefix = owned(value)?;
     prefix.parse::<ObjectKey>().map_err(|fault| fault.to_string())?;
     if prefix.starts_with('/') { Err("begins without '/', such as \"media/\"".to_owned()) } else { Ok(prefix) }
+}
+
+/// A prefix within what the clouds' client can address; see `origin::clouds::key`.
+fn plain_prefix(value: &Value) -> Reading<String> {
+    let prefix = prefix(value)?;
+    let segments = prefix.strip_suffix('/').unwrap_or(&prefix).split('/');
+    if segments.into_iter().any(|segment| matches!(segment, "" | "." | "..")) {
+        return Err("has an empty segment, '.' or '..' in it, which this kind of store cannot address".to_owned());
+    }
+    Ok(prefix)
 }
 
 /// Reads `[origin]`: how long a store is waited for, and how often it is asked again.
