@@ -131,16 +131,14 @@ fn clients(settings: &Settings) -> Finding {
 fn presigned(settings: &PresignedSettings) -> Finding {
     let keys = settings.clients.len();
     let [min, max] = [settings.rules.expires_min, settings.rules.expires_max].map(humantime::format_duration);
+    let on = format!("URLs live for {min} to {max}; fetcher {}; access keys: {keys}", settings.fetcher);
     let (verdict, detail) = match (settings.enabled, keys) {
-        (true, _) => (
-            Verdict::Ok,
-            format!("{keys} access keys, URLs live for {min} to {max}, the fetcher is {}", settings.fetcher),
-        ),
+        (true, _) => (Verdict::Ok, on),
         (false, 0) => (Verdict::Ok, "off".to_owned()),
         (false, _) => {
-            let said =
-                format!("off, though {keys} access keys are configured; set presigned.enabled = true to serve them");
-            (Verdict::Warning, said)
+            let idle =
+                format!("off, so nothing uses its access keys ({keys}); set presigned.enabled = true to serve them");
+            (Verdict::Warning, idle)
         }
     };
     Finding::new("presigned", verdict, detail)

@@ -84,10 +84,8 @@ fn client(mut section: Section<'_>, stores: &BTreeSet<StoreName>, seen: &mut See
     let scope = scope(&mut section, stores);
     let prefixes = prefixes(&mut section);
     let words = Action::ALL.map(|action| (action.as_str(), action));
-    let actions = section.list("actions", choice(&words));
-    if actions.as_ref().is_some_and(Vec::is_empty) {
-        section.fault("actions", "is empty, so the client could do nothing; remove it for mint, read and revoke");
-    }
+    let empty = "is empty, so the client could do nothing; remove it for mint, read and revoke";
+    let actions = section.filled("actions", empty, choice(&words));
     if name.as_ref().is_some_and(|name| !seen.names.insert(name.clone())) {
         section.fault("name", "is the name of another client too; give each its own");
     }
@@ -108,13 +106,11 @@ fn client(mut section: Section<'_>, stores: &BTreeSet<StoreName>, seen: &mut See
 
 /// The stores that a client may use.
 pub(super) fn scope(section: &mut Section<'_>, stores: &BTreeSet<StoreName>) -> BTreeSet<StoreName> {
-    let Some(named) = section.list("stores", parsed::<StoreName>) else {
+    let empty = "is empty, so the client could do nothing; list the stores that it may use";
+    let Some(named) = section.filled("stores", empty, parsed::<StoreName>) else {
         section.fault("stores", "is missing; list the stores that the client may use");
         return BTreeSet::new();
     };
-    if named.is_empty() {
-        section.fault("stores", "is empty, so the client could do nothing; list the stores that it may use");
-    }
     for (place, _) in named.iter().filter(|(_, name)| !stores.contains(name)) {
         section.fault_at(place, "there is no store of that name; add its [stores.NAME] or remove it here");
     }
@@ -123,10 +119,8 @@ pub(super) fn scope(section: &mut Section<'_>, stores: &BTreeSet<StoreName>) -> 
 
 /// What the keys that a client may use begin with; none: all of them.
 pub(super) fn prefixes(section: &mut Section<'_>) -> Vec<String> {
-    let prefixes = section.list("prefixes", prefix);
-    if prefixes.as_ref().is_some_and(Vec::is_empty) {
-        section.fault("prefixes", "is empty; remove it to allow every key of the stores, or name what is allowed");
-    }
+    let empty = "is empty; remove it to allow every key of the stores, or name what is allowed";
+    let prefixes = section.filled("prefixes", empty, prefix);
     prefixes.unwrap_or_default().into_iter().map(|(_, prefix)| prefix).collect()
 }
 

@@ -136,6 +136,22 @@ impl<'a> Section<'a> {
         Some(all)
     }
 
+    /// The same for a list that means nothing when it is empty; `problem` says what to do then.
+    pub(super) fn filled<T>(
+        &mut self,
+        name: &'static str,
+        problem: &str,
+        how: impl Fn(&Value) -> Reading<T>,
+    ) -> Option<Vec<(String, T)>> {
+        let before = self.faults_so_far();
+        let all = self.list(name, how)?;
+        // A list of items that each have their fault is not empty.
+        if all.is_empty() && self.faults_so_far() == before {
+            self.fault(name, problem);
+        }
+        Some(all)
+    }
+
     /// The table `name`, whose keys are the operator's own: each key with its place and what makes sense of its value.
     pub(super) fn pairs<T>(
         &mut self,
@@ -213,7 +229,7 @@ impl<'a> Section<'a> {
         if self.read(name, |_| Ok(())).is_some() {
             self.fault(file, format!("says the same as {name}; keep one of them"));
         }
-        self.secret_file(file, how)
+        self.file_read_by(read, file, how)
     }
 
     /// The same, where none of the two need be there.
@@ -232,6 +248,15 @@ impl<'a> Section<'a> {
 
     /// What the file holds that the setting `file` names.
     pub(super) fn secret_file<T>(&mut self, file: &'static str, how: impl FnOnce(&Value) -> Reading<T>) -> Option<T> {
+        self.file_read_by(self.context.read_secret, file, how)
+    }
+
+    fn file_read_by<T>(
+        &mut self,
+        read: &dyn Fn(&Path) -> Reading<String>,
+        file: &'static str,
+        how: impl FnOnce(&Value) -> Reading<T>,
+    ) -> Option<T> {
         let path = self.path(file)?;
         let held = read(&path).map(Value::String);
         held.and_then(|value| how(&value)).map_err(|problem| self.fault(file, problem)).ok()

@@ -12,7 +12,8 @@ use super::credential::Credential;
 use super::query::Query;
 use super::sign::signature;
 use super::{
-    AccessKeyId, Disbelief, Parameters, PresignClient, PresignClients, PresignDenial, PresignFault, SigV4Rules,
+    AccessKeyId, Disbelief, Lifetime, Parameters, PresignClient, PresignClients, PresignDenial, PresignFault,
+    PresignRules, SigV4Rules,
 };
 use crate::value::{Secret, UnixTime};
 
@@ -65,7 +66,7 @@ impl<'a> Claim<'a> {
         if !written.starts_with(credential.date) || credential.date.len() != DAY_DIGITS {
             return Err(PresignFault::ScopeDate.into());
         }
-        let expires = lifetime(need(EXPIRES)?).ok_or(PresignFault::Expires)?;
+        let expires = seconds(need(EXPIRES)?).ok_or(PresignFault::Expires)?;
         if need(SIGNED_HEADERS)? != "host" {
             return Err(PresignFault::SignedHeaders.into());
         }
@@ -96,14 +97,9 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// When it was signed, by its own account.
-    pub const fn date(&self) -> UnixTime {
-        self.date
-    }
-
-    /// How long it is to live.
-    pub const fn expires(&self) -> Duration {
-        self.expires
+    /// From when to when it lives, if that is as long as `rules` allow.
+    pub fn lifetime(&self, rules: &PresignRules) -> Result<Lifetime, PresignDenial> {
+        Lifetime::new(self.date, self.expires, rules)
     }
 }
 
@@ -141,7 +137,7 @@ fn time(text: &str) -> Option<UnixTime> {
 }
 
 /// A number of seconds in its shortest spelling.
-fn lifetime(text: &str) -> Option<Duration> {
+fn seconds(text: &str) -> Option<Duration> {
     let shortest = text == "0" || !text.starts_with('0');
     let digits = (1..=MOST_DIGITS).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     if shortest && digits { text.parse().ok().map(Duration::from_secs) } else { None }

@@ -7,8 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{
-    Claim, Disbelief, Overrides, PresignClient, PresignClients, PresignDenial, PresignFault, PresignRules, SigV4Rules,
-    SignedRequest,
+    Claim, Disbelief, Lifetime, Overrides, PresignClient, PresignClients, PresignDenial, PresignFault, PresignRules,
+    SigV4Rules, SignedRequest,
 };
 use crate::http::Retrieval;
 use crate::link::LinkId;
@@ -46,8 +46,7 @@ pub struct OpenedUrl {
     client: Arc<PresignClient>,
     store: StoreName,
     key: ObjectKey,
-    issued: UnixTime,
-    expires: UnixTime,
+    lifetime: Lifetime,
     overrides: Overrides,
 }
 
@@ -65,17 +64,13 @@ pub fn open(
     };
     let PresignedRequest { authority, path, query, .. } = *request;
     let claim = Claim::parse(SignedRequest { methods, authority, path, query }, SigV4Rules::S3)?;
-    let (asked, min, max) = (claim.expires, rules.expires_min, rules.expires_max);
-    if asked < min || asked > max {
-        return Err(PresignDenial::Lifetime { asked, min, max });
-    }
+    let lifetime = claim.lifetime(rules)?;
     let (store, key) = address(&claim.path, request.addressing)?;
     let overrides = Overrides::of(&claim.query)?;
     let client = claim.believe(clients)?;
     let store = store.filter(|store| client.may_touch(store, &key));
     let store = store.ok_or(PresignDenial::Disbelieved(Disbelief::Scope))?;
-    let (id, issued) = (LinkId::of(&claim.signature), claim.date);
-    Ok(OpenedUrl { id, client, store, key, issued, expires: issued.plus(asked), overrides })
+    Ok(OpenedUrl { id: LinkId::of(&claim.signature), client, store, key, lifetime, overrides })
 }
 
 /// The store and the key that the path names. No store is a store that none can be called like.
@@ -121,12 +116,17 @@ impl OpenedUrl {
 
     /// When it was signed, by its own account.
     pub const fn issued(&self) -> UnixTime {
-        self.issued
+        self.lifetime.issued()
     }
 
     /// The first second at which it is over.
     pub const fn expires(&self) -> UnixTime {
-        self.expires
+        self.lifetime.expires()
+    }
+
+    /// From when to when it lives.
+    pub(super) const fn lifetime(&self) -> &Lifetime {
+        &self.lifetime
     }
 
     /// What the answer is to say instead.

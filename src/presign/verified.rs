@@ -18,13 +18,7 @@ impl OpenedUrl {
         rules: &PresignRules,
         revocations: &RevocationSet,
     ) -> Result<VerifiedUrl, PresignDenial> {
-        let expires = self.expires();
-        if now >= expires {
-            return Err(PresignDenial::Expired { at: expires });
-        }
-        if expires > now.plus(rules.longest_life()) {
-            return Err(PresignDenial::TooFarAhead);
-        }
+        self.lifetime().judge(now, rules)?;
         match revocations.ending(&self.revocable(None)) {
             Some(revocation) => Err(PresignDenial::Revoked(revocation)),
             None => Ok(VerifiedUrl(Arc::clone(self))),

@@ -237,7 +237,7 @@ fn built_here() -> BTreeSet<(String, String)> {
 }
 
 /// What cargo knows of every package that could be built on this platform.
-fn packages_of_this_platform() -> Vec<Value> {
+pub fn packages_of_this_platform() -> Vec<Value> {
     let rustc = Command::new("rustc").arg("-vV").current_dir(root()).output().unwrap();
     let told = String::from_utf8(rustc.stdout).unwrap();
     let host = told.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();

@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use hallpass::cache::CacheSettings;
 use hallpass::config::{
-    AccessLog, Action, CertificateFiles, ClientKey, Faults, HostNames, LogFormat, Settings, StorePlace, load,
+    AccessLog, Action, CertificateFiles, ClientKey, Faults, HostNames, LogFormat, SecretAccessKey, Settings,
+    StorePlace, load,
 };
 use hallpass::fetcher::{Mode, Profile, Require};
 use hallpass::link::{Keyring, LinkBounds};
+use hallpass::presign::{AccessKeyId, PresignRules};
 use hallpass::value::{Clock, StoreName};
 use proptest::prelude::*;
 
@@ -175,6 +177,14 @@ first_reads = 0
 body_max = 600
 [fetchers.other]
 require = "network"
+[presigned]
+enabled = "yes"
+expires_max = "8d"
+fetcher = "nobody"
+virtual_hosts = { "Promo.example.com" = "media", "b.example.com" = "medai" }
+[[presigned.clients]]
+access_key_id = "AKIAIOSFODNN7EXAMPLE"
+secret_access_key = "hps_secret"
 [log]
 access = "stduot"
 format = "xml"
@@ -183,7 +193,7 @@ first_byte = "9s"
 "#;
 
 /// Where they are, in the order in which they are told.
-const FAULTS_OF_BAD: [&str; 30] = [
+const FAULTS_OF_BAD: [&str; 39] = [
     "public_origin",
     "listen.ops",
     "listen.trusted_proxies[1]",
@@ -211,6 +221,15 @@ const FAULTS_OF_BAD: [&str; 30] = [
     "mint.first_reads",
     "limits.body_max",
     "fetchers.other.networks_file",
+    "presigned.enabled",
+    "presigned.expires_max",
+    "presigned.fetcher",
+    "presigned.virtual_hosts.\"Promo.example.com\"",
+    "presigned.virtual_hosts.\"b.example.com\"",
+    "presigned.clients[0].name",
+    "presigned.clients[0].access_key_id",
+    "presigned.clients[0].secret_access_key",
+    "presigned.clients[0].stores",
     "log.access",
     "log.format",
     "colour",
@@ -222,7 +241,7 @@ fn all_faults_of_bad_settings_are_told_at_once() {
     let found: Vec<_> = faults.iter().map(|fault| fault.place.as_str()).collect();
     assert_eq!(found, FAULTS_OF_BAD);
     assert_eq!(lines(&faults).len(), FAULTS_OF_BAD.len(), "one line each");
-    for secret in ["hpk_abc", "secret", "me:secret", "minio"] {
+    for secret in ["hpk_abc", "hps_secret", "me:secret", "minio"] {
         assert!(!faults.to_string().contains(secret), "{secret} in {faults}");
     }
 }
@@ -495,10 +514,16 @@ fn the_examples_comments_show_the_defaults() {
 #[test]
 fn the_examples_stanzas_in_comments_are_settings_too() {
     let on = uncommented(&example(), true).replace("64 hexadecimal digits", &"ab".repeat(32));
+    let secret = SecretAccessKey::generate().unwrap();
+    let on = on.replace("HPAK and 16 of A-Z, 2-7", AccessKeyId::generate().unwrap().as_str());
+    let on = on.replace("hps_ and 52 of a-z, 2-7", secret.expose());
     let on =
         on.replace("\npublic_origin = \"http://127.0.0.1:8080\"", "\npublic_origin = \"https://media.example.com\"");
     let settings = Settings::from_toml(&on, &BTreeMap::new(), Path::new("deploy")).unwrap();
     assert_eq!((settings.clients.len(), settings.stores.len(), settings.fetchers.len()), (1, 2, 1));
+    let presigned = &settings.presigned;
+    assert_eq!((presigned.enabled, presigned.virtual_hosts.len(), presigned.clients.len()), (true, 1, 1));
+    assert_eq!((presigned.rules, presigned.fetcher.as_str()), (PresignRules::default(), "meta"));
     let tls = settings.tls.unwrap();
     assert_eq!(
         (tls.certificates.len(), settings.control_certificates.len(), tls.acme.unwrap().contact.len()),

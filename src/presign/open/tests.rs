@@ -1,18 +1,18 @@
-//! Tests of opening: known answers, every refusal, every mutation, hostile input.
+//! Tests of opening: known answers and every refusal.
+
+mod hostile;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use proptest::prelude::*;
-
-use super::super::samples::{Presigner, Signed, client, clients, encode, opened, signed_at};
+use super::super::samples::{Presigner, Signed, client, opened, signed_at};
 use super::*;
 use crate::link::{Revocation, RevocationSet};
 use crate::presign::AccessKeyId;
 use crate::value::{Fingerprint, Secret};
 
 fn why(result: Result<OpenedUrl, PresignDenial>) -> PresignDenial {
-    result.err().expect("it is refused")
+    result.expect_err("it is refused")
 }
 
 fn fault(result: Result<OpenedUrl, PresignDenial>) -> PresignFault {
@@ -91,15 +91,16 @@ fn a_link_for_get_answers_head_and_not_the_other_way_round() {
     }
 }
 
+/// The fault of a sample that was changed before it was signed.
+fn changed(change: impl FnOnce(&mut Presigner)) -> PresignFault {
+    let mut presigner = Presigner::of("a.jpg");
+    change(&mut presigner);
+    fault(presigner.sign().open())
+}
+
 #[test]
-fn each_fault_of_the_form_has_its_name() {
+fn each_fault_of_a_path_has_its_name() {
     use PresignFault as F;
-    let of = Presigner::of;
-    let changed = |change: &dyn Fn(&mut Presigner)| {
-        let mut presigner = of("a.jpg");
-        change(&mut presigner);
-        fault(presigner.sign().open())
-    };
     for (path, expected) in [
         ("/media/a%2fb", F::Path),
         ("/media/a%2Fb", F::Path),
@@ -124,10 +125,15 @@ fn each_fault_of_the_form_has_its_name() {
         ("/media", F::NoKey),
         ("/", F::NoKey),
     ] {
-        assert_eq!(changed(&|p| path.clone_into(&mut p.path)), expected, "{path}");
+        assert_eq!(changed(|p| path.clone_into(&mut p.path)), expected, "{path}");
     }
-    assert_eq!(changed(&|p| p.path = format!("/media/{}", "a".repeat(1025))), F::Key);
-    assert_eq!(changed(&|p| p.path = format!("/media/{}", "a".repeat(4000))), F::Path);
+    assert_eq!(changed(|p| p.path = format!("/media/{}", "a".repeat(1025))), F::Key);
+    assert_eq!(changed(|p| p.path = format!("/media/{}", "a".repeat(4000))), F::Path);
+}
+
+#[test]
+fn each_fault_of_a_parameter_has_its_name() {
+    use PresignFault as F;
     for (name, value, expected) in [
         ("X-Amz-Security-Token", "abc", F::SecurityToken),
         ("X-Amz-Content-Sha256", "e3b0c442", F::Payload),
@@ -145,21 +151,26 @@ fn each_fault_of_the_form_has_its_name() {
         ("response-content-disposition", "form-data", F::ContentDisposition),
         ("response-cache-control", "max-age=-1", F::CacheControl),
     ] {
-        assert_eq!(fault(of("a.jpg").with(name, value).sign().open()), expected, "{name}={value}");
+        assert_eq!(fault(Presigner::of("a.jpg").with(name, value).sign().open()), expected, "{name}={value}");
     }
+}
+
+#[test]
+fn each_fault_of_a_credential_has_its_name() {
+    use PresignFault as F;
     for date in ["2026-11-21T10:20:00Z", "20261121T102000", "20261121T10200Z", "20261321T102000Z", "20261121T102060Z"] {
-        assert_eq!(changed(&|p| date.clone_into(&mut p.date)), F::Date, "{date}");
+        assert_eq!(changed(|p| date.clone_into(&mut p.date)), F::Date, "{date}");
     }
     for expires in ["", "-1", "+900", "0900", "3600.0", "1h", "99999999999", " 900"] {
-        assert_eq!(changed(&|p| expires.clone_into(&mut p.expires)), F::Expires, "{expires}");
+        assert_eq!(changed(|p| expires.clone_into(&mut p.expires)), F::Expires, "{expires}");
     }
     for region in ["", "eu central", "eu/west", &"r".repeat(65)] {
-        assert_eq!(changed(&|p| region.clone_into(&mut p.region)), F::Credential, "{region}");
+        assert_eq!(changed(|p| region.clone_into(&mut p.region)), F::Credential, "{region}");
     }
-    assert_eq!(changed(&|p| p.id = "a-b".to_owned()), F::Credential);
-    assert_eq!(changed(&|p| p.service = "execute-api".to_owned()), F::Service);
+    assert_eq!(changed(|p| p.id = "a-b".to_owned()), F::Credential);
+    assert_eq!(changed(|p| p.service = "execute-api".to_owned()), F::Service);
     for day in ["20261122", "2026112", "", "20261121T"] {
-        assert_eq!(changed(&|p| day.clone_into(&mut p.scope_date)), F::ScopeDate, "{day}");
+        assert_eq!(changed(|p| day.clone_into(&mut p.scope_date)), F::ScopeDate, "{day}");
     }
 }
 
@@ -356,75 +367,6 @@ fn each_kind_of_revocation_ends_a_presigned_url() {
     assert!(verified.is_revoked_by(&bytes, Some(Fingerprint::of(b"a"))), "once its bytes are known");
 }
 
-/// What may be put in place of a character: its neighbours in meaning, and what parsers stumble over.
-const OTHERS: &str = "a0Z/%&=+.~- ;#?\0é";
-
-/// Every text that is one change away from `text`.
-fn mutations(text: &str) -> BTreeSet<String> {
-    let chars: Vec<char> = text.chars().collect();
-    let built = |parts: [&[char]; 3]| parts.concat().into_iter().collect::<String>();
-    let mut all = BTreeSet::new();
-    for at in 0..=chars.len() {
-        let (front, back) = chars.split_at(at);
-        for other in OTHERS.chars() {
-            all.insert(built([front, &[other], back]));
-            all.insert(built([front, &[other], back.get(1..).unwrap_or_default()]));
-        }
-        if let [first, second, rest @ ..] = back {
-            all.insert(built([front, &[*second, *first], rest]));
-        }
-        if let [first, rest @ ..] = back {
-            all.insert(built([front, &[], rest]));
-            let turned =
-                if first.is_ascii_lowercase() { first.to_ascii_uppercase() } else { first.to_ascii_lowercase() };
-            all.insert(built([front, &[turned], rest]));
-        }
-    }
-    all.remove(text);
-    all
-}
-
-#[test]
-fn every_change_of_one_character_refuses() {
-    let signed = Presigner::of("p/w +%=/").with("response-content-type", "image/png").sign();
-    assert!(signed.open().is_ok());
-    let paths = mutations(&signed.path);
-    let queries = mutations(&signed.query);
-    assert!(paths.len() > 500 && queries.len() > 5000, "{} and {}", paths.len(), queries.len());
-    for path in paths {
-        let denied = Signed { path: path.clone(), ..signed.clone() }.open_for(Retrieval::Head);
-        assert!(denied.is_err(), "{path:?}");
-    }
-    for query in queries {
-        let denied = Signed { query: query.clone(), ..signed.clone() }.open_for(Retrieval::Head);
-        assert!(denied.is_err(), "{query:?}");
-    }
-}
-
-#[test]
-fn hostile_requests_are_refused_by_their_size() {
-    let query = Presigner::of("a.jpg").sign().query;
-    let asked = |path: &str, query: &str| fault(opened(Retrieval::Get, "media.example.com", path, query));
-    let many: String = (0..10_000).map(|n| format!("&p{n}=1")).collect();
-    let some: String = (0..40).map(|n| format!("&p{n}=1")).collect();
-    for (tail, expected) in [
-        (format!("&a={}", "x".repeat(10_240)), PresignFault::TooLong),
-        (many, PresignFault::TooLong),
-        (some, PresignFault::TooLong),
-        ("&".repeat(7000), PresignFault::Query),
-        ("&a=%".to_owned(), PresignFault::Query),
-        ("&a=%00".to_owned(), PresignFault::Unsupported),
-        ("&a=%C0%80".to_owned(), PresignFault::Query),
-        ("&a=%F8%88%80%80%80".to_owned(), PresignFault::Query),
-        ("&a=%FF".to_owned(), PresignFault::Query),
-        ("&a=%u0041".to_owned(), PresignFault::Query),
-    ] {
-        assert_eq!(asked("/media/a.jpg", &format!("{query}{tail}")), expected, "{}", &tail[..tail.len().min(40)]);
-    }
-    assert_eq!(asked(&"/".repeat(1_000_000), &query), PresignFault::Path);
-    assert_eq!(asked(&format!("/media/{}", "%2E".repeat(1000)), &query), PresignFault::Path);
-}
-
 #[test]
 fn nothing_of_the_request_is_said() {
     let secret = Presigner::of("geheim.jpg").with("geheim", "geheim");
@@ -449,41 +391,5 @@ fn ids_that_we_make_are_ours_and_unlike() {
     }
     for bad in ["", "a b", "a/b", "é", &"a".repeat(129)] {
         assert!(bad.parse::<AccessKeyId>().is_err(), "{bad}");
-    }
-}
-
-/// Keys as people have them, and worse: no `.` or `..` segment, which clients remove.
-fn any_key() -> impl Strategy<Value = String> {
-    let wild = prop::collection::vec(
-        prop::sample::select(vec![
-            "a", " ", "+", "%", "=", "&", "?", "#", "/", "//", "%2F", "é", "😀", "'", "(", "*", "~", ".", "\\",
-            "\u{202e}", "\t",
-        ]),
-        1..20,
-    );
-    prop_oneof![wild.prop_map(|parts| parts.concat()), "[^\0]{1,60}"]
-        .prop_filter("no dot segments", |key| !key.split('/').any(|segment| matches!(segment, "." | "..")))
-}
-
-proptest! {
-    #[test]
-    fn any_key_that_was_signed_opens_as_itself(key in any_key(), virtual_host in any::<bool>()) {
-        let mut presigner = Presigner::of(&key);
-        if virtual_host {
-            presigner.path = format!("/{}", encode(&key, true));
-        }
-        let store = "media".parse().unwrap();
-        let Signed { authority, path, query } = &presigner.sign();
-        let addressing = if virtual_host { Addressing::VirtualHost(&store) } else { Addressing::Path };
-        let request = PresignedRequest { method: Retrieval::Get, authority, path, query, addressing };
-        let url = open(&request, &clients(), &PresignRules::default()).unwrap();
-        prop_assert_eq!(url.key().as_str(), key);
-        prop_assert_eq!(url.store(), &store);
-    }
-
-    #[test]
-    fn nothing_panics_and_nothing_unsigned_opens(path in "(/media/)?\\PC{0,30}", query in "((X-Amz-[A-Za-z]{4,9}|x-id|[a-z]{0,3})=[a-zA-Z0-9%/]{0,12}&){0,8}\\PC{0,9}", authority in "\\PC{0,9}") {
-        prop_assert!(opened(Retrieval::Head, &authority, &path, &query).is_err());
-        let _ = crate::presign::is_presigned(&query);
     }
 }

@@ -8,6 +8,8 @@ pub mod gcs;
 pub mod h2_raw;
 pub mod moto;
 pub mod pki;
+pub mod presigner;
+pub mod presigner_clients;
 pub mod program;
 pub mod scripted;
 pub mod scripted_tls;

@@ -1,0 +1,60 @@
+//! Hundreds of fetchers of one presigned link at once: one question and one read, whoever comes.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::kit::content;
+use crate::kit::gateway::{BIG, request};
+use crate::kit::presigner::gate;
+use crate::kit::scripted::{Script, Scripted};
+use crate::kit::trust::connect_from;
+use crate::kit::wire::{Answer, End, Wire};
+
+const CLIENTS: usize = 500;
+
+fn address(at: usize) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(127, 0, 8, u8::try_from(at % 250).unwrap() + 1))
+}
+
+/// The next answer, however long hundreds of them take on a machine that has other things to do.
+async fn patiently(wire: &mut Wire) -> Answer {
+    for _ in 0..12 {
+        match wire.try_answer(false).await {
+            Ok(answer) => return answer,
+            Err(broken) if broken.answer.is_none() && broken.how == End::Silent => {}
+            Err(broken) => panic!("no whole answer came: {broken:?}"),
+        }
+    }
+    panic!("no answer came");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_hundred_clients_of_one_cold_object_are_one_question_and_one_read() {
+    let (gate, key) = gate().await;
+    let (store, bytes) = (Scripted::new(), Arc::new(content(1, BIG)));
+    store.put("a.bin", bytes.to_vec());
+    store.script("a.bin", Script::default().slowly(Duration::from_millis(50)));
+    gate.replace_store(Arc::new(store.clone()));
+    let now = gate.rooms.clock.now();
+    // As many links as clients: what is shared is the object.
+    let connections = (0..CLIENTS).map(|at| {
+        let link = key.link(now.minus(Duration::from_secs(at as u64 % 50)), "a.bin");
+        let (bytes, public) = (Arc::clone(&bytes), gate.addresses.public);
+        tokio::spawn(async move {
+            let mut wire = Wire::over(connect_from(address(at), public).await);
+            wire.send(request("GET", &link, &[])).await;
+            let answer = patiently(&mut wire).await;
+            assert!(answer.status == 200 && answer.body == *bytes, "{answer:?}");
+            answer.field("etag").unwrap().to_owned()
+        })
+    });
+    let tags: Vec<_> = join_all(connections).await.into_iter().map(Result::unwrap).collect();
+    assert!(tags.iter().all(|tag| *tag == tags[0]));
+    assert_eq!(store.reads("a.bin").len(), 1, "{:?}", store.reads("a.bin"));
+    // A head is believed for two seconds, which a loaded machine may need more than once.
+    let heads = gate.origin_calls() - 1;
+    assert!((1..=5).contains(&heads), "{heads} questions");
+}
