@@ -1,6 +1,13 @@
 //! `hallpass audit`, the program itself, over real servers: what it finds, what it leaves alone, and what it survives.
 
+mod fixing;
+mod hostile;
+mod local;
+mod many;
 mod planted;
+mod resuming;
+mod rights;
+mod vault;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
