@@ -14,6 +14,7 @@ use crate::value::{ByteSpan, ObjectKey, ObjectVersion};
 pub(super) struct Listed {
     pub(super) key: String,
     pub(super) version: Option<ObjectVersion>,
+    pub(super) length: Option<u64>,
     /// How many versions of it were listed.
     pub(super) versions: u64,
     pub(super) odd: Option<&'static str>,
@@ -45,6 +46,9 @@ async fn seen(origin: &dyn Origin, listed: &Listed, heavy: &Semaphore, read: &mu
         return Err(odd.to_owned());
     }
     let key: ObjectKey = listed.key.parse().map_err(|fault| format!("no link can name it: {fault}"))?;
+    if let (Some(0), Some(version)) = (listed.length, &listed.version) {
+        return Ok(empty(key, version.clone(), listed.versions));
+    }
     let meta = origin.head(&key).await.map_err(|error| told(&error))?;
     if listed.version.as_ref().is_some_and(|version| contradict(version, &meta.version)) {
         return Err(CHANGED.to_owned());
@@ -69,6 +73,12 @@ async fn seen(origin: &dyn Origin, listed: &Listed, heavy: &Semaphore, read: &mu
         skimmed: skim.finish(),
         key,
     })
+}
+
+/// An object without bytes, of which nothing more is asked.
+fn empty(key: ObjectKey, version: ObjectVersion, versions: u64) -> Seen {
+    let skimmed = Skim::new(0).finish();
+    Seen { key, version, media_type: None, holds_types: true, content_encoding: None, versions, skimmed }
 }
 
 /// Whether two versions are named in the same way and yet differ. A list that leaves version ids out names its objects by other means than

@@ -57,12 +57,11 @@ impl Findings<'_> {
     /// Adds to the finding of this code; an object has at most one of each.
     fn add(&mut self, code: Code, detail: impl Into<String>) {
         let detail = detail.into();
-        match self.all.iter_mut().find(|finding| finding.code == code) {
-            Some(finding) => finding.detail = format!("{}; {detail}", finding.detail),
-            None => {
-                let key = Some(self.seen.key.as_str().to_owned());
-                self.all.push(Finding { code, key, detail, retype: None });
-            }
+        if let Some(finding) = self.all.iter_mut().find(|finding| finding.code == code) {
+            finding.detail = format!("{}; {detail}", finding.detail);
+        } else {
+            let key = Some(self.seen.key.as_str().to_owned());
+            self.all.push(Finding { code, key, detail, retype: None });
         }
     }
 }
@@ -158,11 +157,10 @@ fn has_only_sound(facts: &Facts) -> bool {
 fn code_of(refusal: &media::Finding, skimmed: &Skimmed) -> Option<Code> {
     match refusal.code {
         "image-too-large" | "video-too-large" | "document-too-large" => Some(Code::TooLarge),
-        "image-truncated" if !skimmed.saw_end => None,
+        "image-truncated" | "video-truncated" | "video-unreadable" if !skimmed.saw_end => None,
         "image-type" | "image-bit-depth" | "image-cmyk" | "image-truncated" | "image-unreadable" => {
             Some(Code::ImageUnsupported)
         }
-        "video-truncated" | "video-unreadable" if !skimmed.saw_end => None,
         "video-truncated" | "video-unreadable" => Some(Code::VideoDamaged),
         "video-moov-last" => Some(Code::VideoMoovLast),
         "video-fragmented" => Some(Code::VideoFragmented),

@@ -14,7 +14,7 @@ use super::finding::{Code, Finding, Setting, SettingVerdict, code_of};
 use super::journal::{Journal, Record};
 use super::patience;
 use super::twins::{self, Twins, shared_class};
-use crate::origin::{Cursor, Exposure, ExposureState, Openness, Origin, OriginError, Survey};
+use crate::origin::{Cursor, Exposure, ExposureState, Openness, Origin, OriginError, Survey, SurveyObject};
 use crate::value::ObjectKey;
 
 /// What to scan, and how hard.
@@ -150,7 +150,9 @@ async fn count(
     let mut twins = Twins::default();
     let mut listing = Listing::behind(survey, &options.prefix, None);
     while let Some(page) = listing.next().await? {
-        page.iter().for_each(|listed| twins.add(&listed.key));
+        for listed in &page {
+            twins.add(&listed.key);
+        }
         progress.counted(twins.counted());
     }
     let (objects, shared) = (twins.counted(), twins.shared());
@@ -283,8 +285,8 @@ impl<'a> Listing<'a> {
                 self.pending.get_or_insert_with(|| Folded { key: entry.key.clone(), current: None, versions: 0 });
             pending.versions += 1;
             if let Some(current) = entry.current {
-                let (key, version) = (entry.key, current.version);
-                pending.current = Some(Listed { key, version, versions: 1, odd: entry.odd });
+                let SurveyObject { version, length } = current;
+                pending.current = Some(Listed { key: entry.key, version, length, versions: 1, odd: entry.odd });
             }
         }
         self.ended = page.next.is_none();

@@ -4,6 +4,8 @@
 //! the direction of text, or a formula that a spreadsheet would run. JSON keeps every key exact; tables and CSV show such characters as
 //! `\u{1b}`.
 
+use std::fmt::Write;
+
 /// Text on one line of a terminal.
 pub fn shown(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
@@ -34,7 +36,10 @@ pub fn harmless_json(json: &str) -> String {
         // Outside of strings, JSON has no such characters but line breaks; within, `serde_json` escapes those itself.
         if is_harmful(c) && c != '\n' {
             let mut units = [0; 2];
-            c.encode_utf16(&mut units).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
+            for unit in c.encode_utf16(&mut units) {
+                // Writing into a text does not fail.
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
         } else {
             safe.push(c);
         }

@@ -162,11 +162,13 @@ fn note(text: &str) {
 }
 
 /// The command was used wrongly.
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over by value")]
 fn misused(why: impl ToString) -> Failure {
     Failure { code: 2, ..Failure::because(why.to_string()) }
 }
 
 /// The audit could not be finished. Exit 1 would say that it was.
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over by value")]
 fn broken(why: impl ToString) -> Failure {
     Failure { code: UNAVAILABLE, ..Failure::because(why.to_string()) }
 }

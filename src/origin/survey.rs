@@ -80,6 +80,8 @@ pub struct SurveyEntry {
 pub struct SurveyObject {
     /// Which overwrite this is, as [`Origin::head`](super::Origin::head) would name it. `None` where the listing does not tell.
     pub version: Option<ObjectVersion>,
+    /// The length in bytes. `None` where the listing does not tell.
+    pub length: Option<u64>,
 }
 
 /// What one setting of a store says about who may read it.

@@ -101,7 +101,7 @@ impl Walk<'_> {
             _ => false,
         };
         if is_object && key.starts_with(self.prefix) {
-            self.add(SurveyEntry { key, current: Some(SurveyObject { version: None }), odd });
+            self.add(SurveyEntry { key, current: Some(SurveyObject { version: None, length: None }), odd });
         }
     }
 
@@ -123,7 +123,11 @@ impl Walk<'_> {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) if !path.is_empty() => return Ok(Vec::new()),
             Err(Errno::ACCESS | Errno::PERM) if !path.is_empty() => {
                 let odd = Some("this directory may not be read by us, so nothing in it was looked at; grant it");
-                self.add(SurveyEntry { key: path.into(), current: Some(SurveyObject { version: None }), odd });
+                self.add(SurveyEntry {
+                    key: path.into(),
+                    current: Some(SurveyObject { version: None, length: None }),
+                    odd,
+                });
                 return Ok(Vec::new());
             }
             Err(errno) => return Err(fault(errno)),

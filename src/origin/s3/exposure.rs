@@ -5,7 +5,7 @@
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::types::Grant;
+use aws_sdk_s3::types::{Grant, PolicyStatus};
 
 use super::S3Origin;
 use super::faults::{self, Asked};
@@ -54,15 +54,16 @@ async fn access_block(store: &S3Origin) -> ExposureState {
         ("RestrictPublicBuckets", block.restrict_public_buckets()),
     ];
     let off: Vec<_> = switches.into_iter().filter(|(_, on)| *on != Some(true)).map(|(name, _)| name).collect();
-    match off.is_empty() {
-        true => ExposureState::Closed("all four switches are on".into()),
-        false => ExposureState::Open(format!("off: {}", off.join(", "))),
+    if off.is_empty() {
+        ExposureState::Closed("all four switches are on".into())
+    } else {
+        ExposureState::Open(format!("off: {}", off.join(", ")))
     }
 }
 
 async fn policy(store: &S3Origin) -> ExposureState {
     match store.client.get_bucket_policy_status().bucket(&store.bucket).send().await {
-        Ok(said) => match said.policy_status().and_then(|status| status.is_public()) {
+        Ok(said) => match said.policy_status().and_then(PolicyStatus::is_public) {
             Some(true) => ExposureState::Open("the bucket's policy lets everybody in".into()),
             Some(false) => ExposureState::Closed("there is one, and it lets no strangers in".into()),
             None => ExposureState::Unknown("the store answers without saying it".into()),
@@ -82,9 +83,10 @@ async fn acl(store: &S3Origin) -> ExposureState {
         stranger(grant).map(|who| format!("{} for {who}", plain(right)))
     };
     let open: Vec<_> = said.grants().iter().filter_map(told).collect();
-    match open.is_empty() {
-        true => ExposureState::Closed("it names only accounts".into()),
-        false => ExposureState::Open(format!("it grants {}", open.join(", "))),
+    if open.is_empty() {
+        ExposureState::Closed("it names only accounts".into())
+    } else {
+        ExposureState::Open(format!("it grants {}", open.join(", ")))
     }
 }
 

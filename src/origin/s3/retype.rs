@@ -78,8 +78,8 @@ fn check(head: &HeadObjectOutput) -> Result<Option<DateTime>, RetypeError> {
     if head.missing_meta().unwrap_or_default() > 0 {
         return refused("it has metadata that S3 cannot show, which a copy would lose; change it by hand");
     }
-    let held = head.object_lock_legal_hold_status() == Some(&ObjectLockLegalHoldStatus::On);
-    if held || head.object_lock_mode().is_some() {
+    let locked = head.object_lock_legal_hold_status() == Some(&ObjectLockLegalHoldStatus::On);
+    if locked || head.object_lock_mode().is_some() {
         return refused("it is under Object Lock, which a copy would not have; change it by hand");
     }
     if head.sse_customer_algorithm().is_some() {

@@ -52,7 +52,7 @@ impl S3Survey {
         let encoded = page.encoding_type() == Some(&EncodingType::Url);
         let mut entries = Vec::new();
         for object in page.contents() {
-            let current = listed(None, object.e_tag());
+            let current = listed(None, object.e_tag(), object.size());
             entries.push(SurveyEntry { key: self.key(object.key(), encoded)?, current: Some(current), odd: None });
         }
         let more = page.is_truncated() == Some(true);
@@ -71,7 +71,7 @@ impl S3Survey {
         let encoded = page.encoding_type() == Some(&EncodingType::Url);
         let mut entries = Vec::new();
         for version in page.versions() {
-            let current = || listed(version.version_id(), version.e_tag());
+            let current = || listed(version.version_id(), version.e_tag(), version.size());
             let current = (version.is_latest() == Some(true)).then(current);
             entries.push(SurveyEntry { key: self.key(version.key(), encoded)?, current, odd: None });
         }
@@ -140,8 +140,8 @@ async fn versions_of(store: &S3Origin) -> Versions {
     }
 }
 
-fn listed(id: Option<&str>, tag: Option<&str>) -> SurveyObject {
-    SurveyObject { version: Pin::answered(id, tag).ok() }
+fn listed(id: Option<&str>, tag: Option<&str>, size: Option<i64>) -> SurveyObject {
+    SurveyObject { version: Pin::answered(id, tag).ok(), length: size.and_then(|size| u64::try_from(size).ok()) }
 }
 
 /// A key from a list in URL encoding, where a space is `+` or `%20`; nothing if it is not UTF-8.
