@@ -8,6 +8,7 @@ mod audit;
 mod check;
 mod demo;
 mod doctor;
+mod health;
 mod inspect;
 mod mint;
 mod revoke;
@@ -46,6 +47,8 @@ enum Command {
     /// Look a whole store over before links are made of it: what is open to strangers, and which objects could not be delivered. Exit 1 on a
     /// finding.
     Audit(audit::AuditArgs),
+    /// Ask the running gateway whether it lives, or with --ready whether it takes requests. Exit 1 when not.
+    Health(health::HealthArgs),
     /// Mint one link, as the API would.
     Mint(mint::MintArgs),
     /// Say what a link says, whether it would be served, and why not.
@@ -114,6 +117,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Check(args) => return in_runtime(check::run(&args, out)),
         Command::Doctor(args) => return in_runtime(doctor::run(&args, out)),
         Command::Audit(args) => return in_runtime(audit::run(&args, out)),
+        Command::Health(args) => return in_runtime(health::run(&args, out)),
         Command::Mint(args) => in_runtime(mint::run(&args, out))?,
         Command::Inspect(args) => return in_runtime(inspect::run(&args, out)),
         Command::Revoke(args) => in_runtime(revoke::run(&args, out))?,

@@ -145,15 +145,16 @@ mod tests {
         }
     }
 
-    fn boxed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
-        [&u32::try_from(body.len() + 8).unwrap().to_be_bytes()[..], kind, body].concat()
+    fn boxed(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
+        [&u32::try_from(body.len() + 8).unwrap().to_be_bytes()[..], &kind, body].concat()
     }
 
     #[test]
     fn frames_are_not_read() {
         let sample = samples::bytes("moov-last.mp4");
         let at = sample.windows(4).position(|part| part == b"moov").unwrap() - 4;
-        let film = [&boxed(b"ftyp", b"isom\0\0\0\0isommp42")[..], &boxed(b"mdat", &vec![7; 20_000_000]), &sample[at..]];
+        let film =
+            [&boxed(*b"ftyp", b"isom\0\0\0\0isommp42")[..], &boxed(*b"mdat", &vec![7; 20_000_000]), &sample[at..]];
         let film = film.concat();
         let (skimmed, read, ranges) = skim(&film);
         let Detail::Movie(movie) = &skimmed.facts.detail else { panic!("{skimmed:?}") };
@@ -165,11 +166,12 @@ mod tests {
 
     #[test]
     fn a_film_of_many_boxes_ends_the_skim_and_not_the_other_way_round() {
-        let gap = boxed(b"free", &vec![0; 5000]);
-        let film = [boxed(b"ftyp", b"isom\0\0\0\0isommp42"), gap.repeat(100_000)].concat();
+        let gap = boxed(*b"free", &vec![0; 5000]);
+        let film = [boxed(*b"ftyp", b"isom\0\0\0\0isommp42"), gap.repeat(100_000)].concat();
         let (skimmed, _, ranges) = skim(&film);
         assert!(skimmed.gave_up && ranges == RANGES_MAX && !skimmed.saw_end);
-        let fragments = [boxed(b"ftyp", b"isom\0\0\0\0isommp42"), boxed(b"moof", &[0; 90_000]).repeat(100)].concat();
+        let fragments =
+            [boxed(*b"ftyp", b"isom\0\0\0\0isommp42"), boxed(*b"moof", &vec![0; 90_000]).repeat(100)].concat();
         let (skimmed, _, ranges) = skim(&fragments);
         assert!(!skimmed.gave_up && ranges == 1);
         assert!(matches!(&skimmed.facts.detail, Detail::Movie(movie) if movie.fragmented));

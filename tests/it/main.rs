@@ -22,6 +22,7 @@ mod cache_memory;
 mod catalog;
 mod clients;
 mod control;
+mod deploy;
 mod docs;
 mod doctor;
 mod examination;

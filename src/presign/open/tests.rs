@@ -54,6 +54,19 @@ fn amazons_own_example_opens() {
     assert_eq!((url.id(), format!("{url:?}")), (id, format!("OpenedUrl({id})")));
 }
 
+/// They were signed by other code than ours; only if they open does the target reach beyond the form.
+#[test]
+fn the_seeds_of_the_fuzz_target_open() {
+    for (seed, key) in [
+        (include_str!("../../../tests/fuzz/corpus/presign/plain"), "promo/winter.jpg"),
+        (include_str!("../../../tests/fuzz/corpus/presign/overrides"), "promo/winter sale.jpg"),
+        (include_str!("../../../tests/fuzz/corpus/presign/odd-key"), "//a +%=é😀/"),
+    ] {
+        let [authority, path, query] = seed.split('\n').collect::<Vec<_>>()[..] else { panic!("{seed}") };
+        assert_eq!(opened(Retrieval::Get, authority, path, query).unwrap().key().as_str(), key);
+    }
+}
+
 #[test]
 fn what_sdks_add_is_taken_in_any_order() {
     let signed = Presigner::of("promo/winter sale.jpg")
