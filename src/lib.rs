@@ -32,6 +32,8 @@ pub mod mint;
 
 pub mod publish;
 
+pub mod audit;
+
 pub mod config;
 
 pub mod asset;

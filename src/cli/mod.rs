@@ -4,6 +4,7 @@
 
 pub mod keys;
 
+mod audit;
 mod check;
 mod demo;
 mod doctor;
@@ -45,6 +46,9 @@ enum Command {
     Check(check::CheckArgs),
     /// Fetch any HTTPS URL as Meta would, and explain what would fail. Exit 1 when a fetch would.
     Doctor(doctor::DoctorArgs),
+    /// Look a whole store over before links are made of it: what is open to strangers, and which objects could not be delivered. Exit 1 on a
+    /// finding.
+    Audit(audit::AuditArgs),
     /// Ask the running gateway whether it lives, or with --ready whether it takes requests. Exit 1 when not.
     Health(health::HealthArgs),
     /// Mint one link, as the API would.
@@ -116,6 +120,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Check(args) => return in_runtime(check::run(&args, out)),
         Command::Doctor(args) => return in_runtime(doctor::run(&args, out)),
+        Command::Audit(args) => return in_runtime(audit::run(&args, out)),
         Command::Health(args) => return in_runtime(health::run(&args, out)),
         Command::Mint(args) => in_runtime(mint::run(&args, out))?,
         Command::Publish(args) => return in_runtime(publish::run(&args, out)),

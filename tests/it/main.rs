@@ -16,6 +16,7 @@
 mod kit;
 
 mod architecture;
+mod audit;
 mod cache;
 mod cache_memory;
 mod catalog;
