@@ -30,6 +30,10 @@ pub mod cache;
 
 pub mod mint;
 
+pub mod publish;
+
+pub mod audit;
+
 pub mod config;
 
 pub mod asset;

@@ -21,7 +21,7 @@ pub use life::{End, Life};
 pub use reload::{ReloadError, Reloader, Watch};
 pub use rooms::{Rooms, StartError};
 pub use sockets::{BadSockets, Inherited};
-pub use stores::{OpenStore, open_store};
+pub use stores::{OpenStore, OpenSurvey, open_store, open_survey};
 pub use tls::Tls;
 pub(crate) use tls::{Examined, examined, origin_is_named};
 pub use upgrade::{Predecessor, Program, UpgradeError};

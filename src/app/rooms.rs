@@ -18,6 +18,7 @@ use crate::link::{LinkBounds, Revocations, SealError, Seals};
 use crate::mint::{Heads, KnownObjects, MintPolicy, Minter, MinterParts, ObjectId, RevokeError, Revoker};
 use crate::origin::{OriginError, StoreCounters, Stores};
 use crate::presign::Presigning;
+use crate::publish::Publisher;
 use crate::server::NetworkRates;
 use crate::telemetry::{AccessLog, Metrics, Sink};
 use crate::tls::{AcmeError, TlsError};
@@ -64,6 +65,8 @@ pub struct Rooms {
     pub revoker: Revoker,
     /// Makes links.
     pub minter: Minter,
+    /// Stores new assets.
+    pub publisher: Publisher,
     /// The public front.
     pub edge: Edge,
     /// Where each request is written down.
@@ -180,7 +183,7 @@ impl Rooms {
         let built = Replaceable::build(loaded, &store_counters).await?;
         let catalog = Catalog::open(&settings.catalog, clock.clone()).await?;
         let access_log = AccessLog::start(access, ACCESS_QUEUE, &metrics).map_err(StartError::AccessLog)?;
-        let (revocations, revoker) = load_revocations(&catalog, bounds, &clock).await?;
+        let (revocations, revoker) = load_revocations(&catalog, &clock).await?;
         let known = KnownObjects::new(catalog.clone(), clock.clone());
         let heads = Heads::new(settings.mint.fresh_for);
         let (arena, cache) = open_cache(settings.cache, &known, &catalog, &metrics);
@@ -204,6 +207,7 @@ impl Rooms {
             },
             settings.mint,
         );
+        let publisher = Publisher::new(minter.clone(), stores.clone(), settings.publish.clone(), Arc::clone(&metrics));
         let edge = Edge::new(EdgeParts {
             assets: Assets::new(AssetParts {
                 clock: clock.clone(),
@@ -248,6 +252,7 @@ impl Rooms {
             cache,
             revoker,
             minter,
+            publisher,
             edge,
             access_log,
         })
@@ -257,6 +262,7 @@ impl Rooms {
     pub(super) fn control_parts(&self) -> ControlParts {
         ControlParts {
             minter: self.minter.clone(),
+            publisher: self.publisher.clone(),
             revoker: self.revoker.clone(),
             catalog: self.catalog.clone(),
             seals: self.seals.clone(),
@@ -284,13 +290,9 @@ impl Rooms {
     }
 }
 
-async fn load_revocations(
-    catalog: &Catalog,
-    bounds: LinkBounds,
-    clock: &Clock,
-) -> Result<(Arc<Revocations>, Revoker), RevokeError> {
+async fn load_revocations(catalog: &Catalog, clock: &Clock) -> Result<(Arc<Revocations>, Revoker), RevokeError> {
     let revocations = Arc::new(Revocations::default());
-    let revoker = Revoker::new(catalog.clone(), Arc::clone(&revocations), bounds, clock.clone());
+    let revoker = Revoker::new(catalog.clone(), Arc::clone(&revocations), clock.clone());
     revoker.refresh().await?;
     Ok((revocations, revoker))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::config::{Settings, StorePlace, StoreSettings};
 use crate::origin::{
     CloudOrigin, Create, LocalOrigin, Origin, OriginCounters, OriginError, ReliableCreate, ReliableOrigin, RetryPolicy,
-    S3Origin, StoreCounters, Stores,
+    Retype, S3Origin, S3Survey, StoreCounters, Stores, Survey,
 };
 use crate::value::StoreName;
 
@@ -32,6 +32,39 @@ impl OpenStore {
         let store = Arc::new(store);
         Self { origin: Arc::clone(&store) as Arc<dyn Origin>, creator: store }
     }
+}
+
+/// A store that is to be looked over.
+pub struct OpenSurvey {
+    /// Its listing and its settings.
+    pub survey: Arc<dyn Survey>,
+    /// Its objects, behind time limits and retries.
+    pub origin: Arc<dyn Origin>,
+    /// What gives its objects other media types, where it can.
+    pub retype: Option<Arc<dyn Retype>>,
+    /// Where it lies, in words.
+    pub place: String,
+}
+
+/// Opens one store to look it over.
+pub async fn open_survey(settings: &StoreSettings, policy: RetryPolicy) -> Result<OpenSurvey, OriginError> {
+    let origin = reliable(open_store(settings).await?.origin, policy, Arc::default());
+    Ok(match &settings.place {
+        StorePlace::S3(settings) => {
+            let bucket = Arc::new(S3Survey::open(settings).await?);
+            let (survey, retype) = (Arc::clone(&bucket), Some(bucket as Arc<dyn Retype>));
+            OpenSurvey { survey, origin, retype, place: settings.to_string() }
+        }
+        StorePlace::Gcs(_) | StorePlace::Azure(_) => {
+            let why =
+                "an audit lists S3 buckets and directories; those of Google Cloud Storage and Azure are not listed yet";
+            return Err(OriginError::Failed(why.into()));
+        }
+        StorePlace::Local(settings) => {
+            let place = format!("directory {}", settings.root.display());
+            OpenSurvey { survey: Arc::new(LocalOrigin::open(settings)?), origin, retype: None, place }
+        }
+    })
 }
 
 /// Opens every store of the settings, or tells which one could not be and why.

@@ -1,53 +1,25 @@
 //! `hallpass mint STORE/KEY`: the same as `POST /v1/links`, from a shell.
 
 use std::io::Write;
-use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::Failure;
+use super::link_wish::{LinkWish, warn};
 use super::shell::{Place, close_rooms, open_rooms, shell_client, spinner};
 use crate::control::LinkAnswer;
-use crate::link::CachePolicy;
-use crate::media::HeaderKind;
 use crate::mint::{MintError, MintRequest, Minted, Minter};
-use crate::value::{ClientName, FileName, MediaType, ObjectKey, ProfileName, StoreName};
+use crate::value::{ClientName, ObjectKey, StoreName};
 
 /// What to mint.
 #[derive(Debug, Args)]
 pub(super) struct MintArgs {
     /// The asset, as STORE/KEY.
     asset: String,
-    /// How long the link shall live, such as 20m.
-    #[arg(long, value_parser = humantime::parse_duration)]
-    ttl: Option<Duration>,
-    /// The template header that it is for: image, video or document.
-    #[arg(long)]
-    header: Option<HeaderKind>,
-    /// What the file shall be called.
-    #[arg(long)]
-    filename: Option<FileName>,
-    /// What the content is, where the bytes and the name do not tell.
-    #[arg(long)]
-    content_type: Option<MediaType>,
-    /// What caches may do.
-    #[arg(long, value_enum, default_value = "immutable")]
-    cache: Cache,
-    /// The fetcher profile.
-    #[arg(long, default_value = "meta")]
-    fetcher: ProfileName,
-    /// Make a link unlike every other.
-    #[arg(long)]
-    unique: bool,
+    #[command(flatten)]
+    wish: LinkWish,
     #[command(flatten)]
     place: Place,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Cache {
-    Immutable,
-    Private,
-    NoStore,
 }
 
 /// Mints, and prints the URL, or with `--json` what the API would answer.
@@ -64,9 +36,7 @@ pub(super) async fn run(args: &MintArgs, out: &mut dyn Write) -> Result<(), Fail
         writeln!(out, "{answer}")?;
     } else {
         writeln!(out, "{}", minted.link.url())?;
-        for warning in &minted.warnings {
-            writeln!(std::io::stderr(), "warning: {} ({})", warning.message, warning.code)?;
-        }
+        warn(&minted)?;
     }
     Ok(())
 }
@@ -88,18 +58,7 @@ impl MintArgs {
         let (store, key) = self.asset.split_once('/').ok_or_else(|| Failure::because("name the asset as STORE/KEY"))?;
         let store: StoreName = store.parse().map_err(Failure::because)?;
         let key: ObjectKey = key.parse().map_err(Failure::because)?;
-        Ok(MintRequest {
-            ttl: self.ttl,
-            header: self.header,
-            filename: self.filename.clone(),
-            content_type: self.content_type.clone(),
-            cache: match self.cache {
-                Cache::Immutable => CachePolicy::Immutable,
-                Cache::Private => CachePolicy::Private,
-                Cache::NoStore => CachePolicy::NoStore,
-            },
-            unique: self.unique,
-            ..MintRequest::new(store, key, self.fetcher.clone())
-        })
+        let LinkWish { ttl, header, filename, content_type, cache, fetcher, unique } = self.wish.clone();
+        Ok(MintRequest { ttl, header, filename, content_type, cache, unique, ..MintRequest::new(store, key, fetcher) })
     }
 }

@@ -4,12 +4,15 @@
 
 pub mod keys;
 
+mod audit;
 mod check;
 mod demo;
 mod doctor;
 mod health;
 mod inspect;
+mod link_wish;
 mod mint;
+mod publish;
 mod revoke;
 mod serve;
 mod shell;
@@ -43,10 +46,15 @@ enum Command {
     Check(check::CheckArgs),
     /// Fetch any HTTPS URL as Meta would, and explain what would fail. Exit 1 when a fetch would.
     Doctor(doctor::DoctorArgs),
+    /// Look a whole store over before links are made of it: what is open to strangers, and which objects could not be delivered. Exit 1 on a
+    /// finding.
+    Audit(audit::AuditArgs),
     /// Ask the running gateway whether it lives, or with --ready whether it takes requests. Exit 1 when not.
     Health(health::HealthArgs),
     /// Mint one link, as the API would.
     Mint(mint::MintArgs),
+    /// Store new assets where nothing is overwritten, and print a link to each. Exit 1 when one failed.
+    Publish(publish::PublishArgs),
     /// Say what a link says, whether it would be served, and why not.
     Inspect(inspect::InspectArgs),
     /// End links early, list what is ended, or lift it.
@@ -112,8 +120,10 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Check(args) => return in_runtime(check::run(&args, out)),
         Command::Doctor(args) => return in_runtime(doctor::run(&args, out)),
+        Command::Audit(args) => return in_runtime(audit::run(&args, out)),
         Command::Health(args) => return in_runtime(health::run(&args, out)),
         Command::Mint(args) => in_runtime(mint::run(&args, out))?,
+        Command::Publish(args) => return in_runtime(publish::run(&args, out)),
         Command::Inspect(args) => return in_runtime(inspect::run(&args, out)),
         Command::Revoke(args) => in_runtime(revoke::run(&args, out))?,
         Command::Keys(args) => {

@@ -36,7 +36,7 @@ pub(super) async fn open_rooms(path: &Path) -> Result<Rooms, Failure> {
 pub(super) async fn open_revoker(path: &Path) -> Result<(Catalog, Revoker), Failure> {
     let settings = load_settings(path)?;
     let catalog = Catalog::open(&settings.catalog, Clock::system()).await.map_err(Failure::because)?;
-    let revoker = Revoker::new(catalog.clone(), Arc::default(), settings.links, Clock::system());
+    let revoker = Revoker::new(catalog.clone(), Arc::default(), Clock::system());
     Ok((catalog, revoker))
 }
 

@@ -1,4 +1,4 @@
-//! `[links]`, `[cache]`, `[mint]` and `[limits]`: how long, how much and how many.
+//! `[links]`, `[cache]`, `[mint]`, `[publish]` and `[limits]`: how long, how much and how many.
 //!
 //! Every limit has a name, a unit, a default and bounds. Where two contradict each other, the fault stands at the one that
 //! was written.
@@ -10,6 +10,7 @@ use super::section::Section;
 use crate::cache::CacheSettings;
 use crate::link::{BadBounds, LinkBounds};
 use crate::mint::MintSettings;
+use crate::publish::PublishSettings;
 use crate::server::ConnectionLimits;
 
 /// The bounds of the public listener.
@@ -84,6 +85,18 @@ pub(super) fn mint(mut section: Section<'_>) -> MintSettings {
         fresh_for: section.read("fresh_for", duration(Duration::ZERO..=HOUR)).unwrap_or(2 * SECOND),
         object_max: section.read("object_max", size(1..=5 * TIB)).unwrap_or(2048 * MIB),
         first_reads: section.read("first_reads", count(1..=1024)).unwrap_or(8),
+    };
+    section.end();
+    settings
+}
+
+/// Reads `[publish]`.
+pub(super) fn publish(mut section: Section<'_>) -> PublishSettings {
+    let usual = PublishSettings::default();
+    let settings = PublishSettings {
+        directory: section.path("directory").unwrap_or(usual.directory),
+        at_once: section.read("at_once", count(1..=256)).unwrap_or(usual.at_once),
+        stall: section.read("stall", duration(SHORTEST..=HOUR)).unwrap_or(usual.stall),
     };
     section.end();
     settings

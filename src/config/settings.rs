@@ -25,6 +25,7 @@ use crate::catalog::CatalogSettings;
 use crate::link::{LinkBounds, PublicOrigin};
 use crate::mint::MintSettings;
 use crate::origin::RetryPolicy;
+use crate::publish::PublishSettings;
 use crate::value::{ProfileName, StoreName};
 
 /// Everything that the settings file and the environment say.
@@ -56,6 +57,8 @@ pub struct Settings {
     pub catalog: CatalogSettings,
     /// The bounds of a mint.
     pub mint: MintSettings,
+    /// The bounds of publishing.
+    pub publish: PublishSettings,
     /// The bounds of the public listener.
     pub limits: LimitSettings,
     /// The fetcher profiles that the settings name; the built-in one is not among them unless they change it.
@@ -123,6 +126,7 @@ impl Draft {
         let cache = limits::cache(root.section("cache"));
         let catalog = records::catalog(root.section("catalog"));
         let mint = limits::mint(root.section("mint"));
+        let publish = limits::publish(root.section("publish"));
         let limits = limits::limits(root.section("limits"));
         let fetchers = fetchers::read(&mut root);
         let others = Others { stores: &stores.names, fetchers: &fetchers, public_origin: public_origin.as_ref() };
@@ -143,6 +147,7 @@ impl Draft {
             cache,
             catalog,
             mint,
+            publish,
             limits,
             fetchers: fetchers.clone(),
             log,

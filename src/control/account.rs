@@ -35,6 +35,7 @@ fn route_of(path: &str) -> &'static str {
     match path {
         "/v1/links" => "/v1/links",
         "/v1/links/batch" => "/v1/links/batch",
+        "/v1/objects" => "/v1/objects",
         "/v1/revocations" => "/v1/revocations",
         "/v1/inspect" => "/v1/inspect",
         "/v1/openapi.json" => "/v1/openapi.json",

@@ -47,7 +47,9 @@ wanted!(
     /// Seeing links and their fetches.
     Read,
     /// Ending links early.
-    Revoke
+    Revoke,
+    /// Storing new assets.
+    Publish
 );
 
 /// Why a request has no client.

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::config::{Action, ClientKey, ClientSettings};
+use crate::publish::KeyPrefix;
 use crate::server::Bucket;
 use crate::value::{ClientName, ObjectKey, Secret, StoreName};
 
@@ -50,6 +51,13 @@ impl Client {
         // Some servers take `promo/../secret` for `secret`, so within prefixes a key has no dot segments.
         let climbs = key.as_str().split('/').any(|segment| matches!(segment, "." | ".."));
         let covers = |prefix: &String| !climbs && key.as_str().starts_with(prefix.as_str());
+        let in_scope = self.stores.contains(store) && (self.prefixes.is_empty() || self.prefixes.iter().any(covers));
+        in_scope.then_some(()).ok_or(OutOfScope::Object)
+    }
+
+    /// Whether all keys in `store` that begin with `prefix` lie in its scope.
+    pub fn may_fill(&self, store: &StoreName, prefix: &KeyPrefix) -> Result<(), OutOfScope> {
+        let covers = |ours: &String| prefix.as_str().starts_with(ours.as_str());
         let in_scope = self.stores.contains(store) && (self.prefixes.is_empty() || self.prefixes.iter().any(covers));
         in_scope.then_some(()).ok_or(OutOfScope::Object)
     }
@@ -134,6 +142,25 @@ mod tests {
             let (store, object) = (store.parse().unwrap(), key.parse().unwrap());
             assert_eq!(scoped.may_touch(&store, &object).is_ok(), in_scope, "{key}");
             assert_eq!(open.may_touch(&store, &object).is_ok(), in_store, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_filled_only_where_every_key_under_it_may_be_touched() {
+        let scoped = client(&["promo/", "logos/a"], &[Action::Publish]);
+        let open = client(&[], &[Action::Publish]);
+        for (store, prefix, in_scope, in_store) in [
+            ("media", "promo/", true, true),
+            ("media", "promo/2026/", true, true),
+            ("media", "logos/abc/", true, true),
+            ("media", "logos/", false, true),
+            ("media", "promo-secret/", false, true),
+            ("media", "", false, true),
+            ("private", "promo/", false, false),
+        ] {
+            let (store, prefix) = (store.parse().unwrap(), prefix.parse().unwrap());
+            assert_eq!(scoped.may_fill(&store, &prefix).is_ok(), in_scope, "{prefix}");
+            assert_eq!(open.may_fill(&store, &prefix).is_ok(), in_store, "{prefix}");
         }
     }
 

@@ -24,6 +24,9 @@ pub(super) struct JsonText(pub(super) Bytes);
 /// Why a body could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BodyFault {
+    /// It is compressed, and nobody would undo that.
+    #[error("send the bytes as they are, without Content-Encoding")]
+    Encoded,
     /// It does not say that it is JSON.
     #[error("send the body as Content-Type: application/json")]
     NotJson,
@@ -93,7 +96,7 @@ fn says_json(headers: &HeaderMap) -> bool {
 }
 
 /// The parser's words without the framework's before them, and without the text that was sent.
-fn plain(said: &str) -> String {
+pub(super) fn plain(said: &str) -> String {
     let said = said.split_once(": ").map_or(said, |(_, rest)| rest);
     let quoted = said.find(" string \"").zip(said.rfind("\", expected"));
     let mut plain = match quoted.and_then(|(from, to)| Some((said.get(..from)?, said.get(to + 1..)?))) {

@@ -56,7 +56,7 @@ pub(super) struct LinkRequest {
 /// A template header.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-enum Header {
+pub(super) enum Header {
     /// JPEG or PNG, at most 5 MB.
     Image,
     /// MP4 or 3GP, at most 16 MB.
@@ -68,7 +68,7 @@ enum Header {
 /// What caches may do.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-enum Cache {
+pub(super) enum Cache {
     /// Anybody may keep it; shared caches until the link ends.
     Immutable,
     /// The fetcher alone may keep it, until the link ends.
@@ -105,7 +105,7 @@ impl LinkRequest {
 }
 
 impl Header {
-    const fn meant(self) -> HeaderKind {
+    pub(super) const fn meant(self) -> HeaderKind {
         match self {
             Self::Image => HeaderKind::Image,
             Self::Video => HeaderKind::Video,
@@ -115,7 +115,7 @@ impl Header {
 }
 
 impl Cache {
-    const fn meant(self) -> CachePolicy {
+    pub(super) const fn meant(self) -> CachePolicy {
         match self {
             Self::Immutable => CachePolicy::Immutable,
             Self::Private => CachePolicy::Private,
@@ -126,7 +126,7 @@ impl Cache {
 
 /// The profile that ships with us.
 #[expect(clippy::expect_used, reason = "the name is a constant; the tests below read it")]
-static DEFAULT_FETCHER: LazyLock<ProfileName> = LazyLock::new(|| "meta".parse().expect("a profile name"));
+pub(super) static DEFAULT_FETCHER: LazyLock<ProfileName> = LazyLock::new(|| "meta".parse().expect("a profile name"));
 
 #[cfg(test)]
 mod tests {

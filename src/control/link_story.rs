@@ -192,8 +192,7 @@ impl GrantStory {
 fn permitted(mint: MintRecord) -> Result<(Grant, KeyId), CatalogError> {
     let key = mint.key_id.parse().map_err(|_| CatalogError::Unreadable("key_id"))?;
     let name = mint.name.or_else(|| "file".parse().ok()).ok_or(CatalogError::Unreadable("name"))?;
-    let cache = [CachePolicy::Immutable, CachePolicy::Private, CachePolicy::NoStore];
-    let cache = cache.into_iter().find(|policy| policy.as_str() == mint.cache);
+    let cache: Result<CachePolicy, _> = mint.cache.parse();
     let grant = Grant {
         store: mint.store,
         key: mint.key,
@@ -203,7 +202,7 @@ fn permitted(mint: MintRecord) -> Result<(Grant, KeyId), CatalogError> {
         fingerprint: mint.fingerprint,
         media_type: mint.media_type,
         name,
-        cache: cache.ok_or(CatalogError::Unreadable("cache"))?,
+        cache: cache.map_err(|_| CatalogError::Unreadable("cache"))?,
         profile: mint.profile,
         client: mint.client,
         issued: mint.issued,

@@ -37,7 +37,7 @@ pub(super) fn skeleton() -> Document {
 #[openapi(
     info(
         title = "Hallpass control API",
-        description = "Mint, inspect and revoke links to private media. Errors are problem details (RFC 9457) with a stable `code`; \
+        description = "Publish private media; mint, inspect and revoke links to it. Errors are problem details (RFC 9457) with a stable `code`; \
                        unknown fields are errors.",
     ),
     components(schemas(ProblemBody)),
@@ -45,6 +45,7 @@ pub(super) fn skeleton() -> Document {
     security(("client_key" = [])),
     tags(
         (name = "links", description = "Make links, look at them, end them."),
+        (name = "objects", description = "Store new assets, and never overwrite one."),
         (name = "revocations", description = "End links early, and take that back."),
         (name = "description", description = "What this API takes and gives."),
     ),
@@ -123,6 +124,24 @@ const MINTED: [Row; 6] = [
     ("504", "`origin-timeout`: the store did not answer in time"),
 ];
 
+/// What a publish may answer besides what a mint may.
+const PUBLISHED: [Row; 8] = [
+    ("400", "`invalid-request`: the query cannot be read, or the body broke off; `detail` says which"),
+    ("408", "`request-timeout`: the body came too slowly"),
+    (
+        "409",
+        "`key-taken`: other bytes lie at the key; `revoked`; `object-changed`: it was overwritten or deleted at once",
+    ),
+    ("413", "`body-too-large`: more than `mint.object_max`"),
+    ("415", "`unsupported-media-type`: the body has a Content-Encoding"),
+    (
+        "422",
+        "`asset-refused` with `findings`, `ttl-out-of-bounds`, `link-too-long`, `key-unaddressable`, `store-read-only`",
+    ),
+    ("502", "`origin-failed`: the store did not take the object, or holds other bytes than it was given"),
+    ("503", "`overloaded`, `spool-failed`, `still-reading`, `catalog-failed`: ask again after `Retry-After`"),
+];
+
 /// A status and what it means.
 type Row = (&'static str, &'static str);
 
@@ -146,6 +165,8 @@ problem_rows!(
     LookProblems = EVERY LOOKED;
     /// The problems of a mint.
     MintProblems = EVERY ASKED MINTED;
+    /// The problems of a publish.
+    PublishProblems = EVERY MINTED PUBLISHED;
 );
 
 fn described((status, meaning): Row) -> (String, RefOr<Response>) {

@@ -9,6 +9,7 @@ use crate::link::{LinkBounds, Revocations, Seals};
 use crate::mint::{Minter, Revoker};
 use crate::origin::Stores;
 use crate::presign::Presigning;
+use crate::publish::Publisher;
 use crate::telemetry::Metrics;
 use crate::value::{Clock, Live};
 
@@ -16,7 +17,9 @@ use crate::value::{Clock, Live};
 pub struct ControlParts {
     /// Makes links.
     pub minter: Minter,
-    /// Ends them early.
+    /// Stores new assets.
+    pub publisher: Publisher,
+    /// Ends links early.
     pub revoker: Revoker,
     /// Knows what was minted, fetched and revoked.
     pub catalog: Catalog,

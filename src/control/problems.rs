@@ -19,6 +19,7 @@ use crate::link::{BadTtl, SealError};
 use crate::media::Finding;
 use crate::mint::{MintError, RevokeError};
 use crate::origin::OriginError;
+use crate::publish::{PublishError, UploadError};
 
 /// Why a request was not done.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,9 @@ pub(super) enum Failure {
     /// No link was minted.
     #[error(transparent)]
     Mint(#[from] MintError),
+    /// Nothing was published.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
     /// Nothing was revoked.
     #[error(transparent)]
     Revoke(#[from] RevokeError),
@@ -67,6 +71,7 @@ impl Failure {
             Self::NoSuchRevocation => NO_SUCH_REVOCATION.because(self.to_string()),
             Self::Answer(_) => INTERNAL.because(self.to_string()),
             Self::Mint(error) => mint_problem(error),
+            Self::Publish(error) => publish_problem(error),
             Self::Revoke(RevokeError::FutureTime) => INVALID_REQUEST.because(RevokeError::FutureTime.to_string()),
             Self::Revoke(RevokeError::Catalog(error)) | Self::Catalog(error) => catalog_problem(error),
             Self::Revoke(error @ (RevokeError::GivenUp | RevokeError::Unreadable { .. })) => {
@@ -87,7 +92,7 @@ impl IntoResponse for Failure {
 
 fn body_problem(fault: &BodyFault) -> Problem {
     let kind = match fault {
-        BodyFault::NotJson => UNSUPPORTED_MEDIA_TYPE,
+        BodyFault::NotJson | BodyFault::Encoded => UNSUPPORTED_MEDIA_TYPE,
         BodyFault::TooLarge => BODY_TOO_LARGE,
         BodyFault::TooSlow => REQUEST_TIMEOUT,
         BodyFault::Broken | BodyFault::Wrong(_) => INVALID_REQUEST,
@@ -119,6 +124,26 @@ fn mint_problem(error: &MintError) -> Problem {
             LINK_TOO_LONG.because(said).with_member("length", *length).with_member("limit", *limit)
         }
         MintError::Seal(SealError::Cipher) | MintError::NoRandomness(_) | MintError::GivenUp => INTERNAL.because(said),
+    }
+}
+
+/// What a client is told when nothing was published.
+fn publish_problem(error: &PublishError) -> Problem {
+    let said = error.to_string();
+    match error {
+        PublishError::Mint(error) => mint_problem(error),
+        PublishError::ReadOnly(_) => STORE_READ_ONLY.because(said),
+        PublishError::Upload(UploadError::Broken) => INVALID_REQUEST.because(said),
+        PublishError::Upload(UploadError::TooSlow) => REQUEST_TIMEOUT.because(said),
+        PublishError::TooLarge { limit } => BODY_TOO_LARGE.because(said).with_member("limit", *limit),
+        PublishError::Busy { retry_after } => OVERLOADED.because(said).with_retry_after(*retry_after),
+        PublishError::Spool(_) => SPOOL_FAILED.because(said).with_retry_after(RETRY_SPOOL),
+        PublishError::Key(_) => KEY_UNADDRESSABLE.because(said),
+        PublishError::KeyTaken(_) => KEY_TAKEN.because(said),
+        PublishError::Store(error) => store_problem(error, said),
+        PublishError::StoredOtherwise(_) => ORIGIN_FAILED.because(said),
+        PublishError::Overtaken(_) => OBJECT_CHANGED.because(said),
+        PublishError::GivenUp => INTERNAL.because(said),
     }
 }
 
@@ -197,12 +222,18 @@ const METHOD_NOT_ALLOWED: ProblemKind =
 const REQUEST_TIMEOUT: ProblemKind =
     ProblemKind::new(StatusCode::REQUEST_TIMEOUT, "request-timeout", "The request came too slowly");
 const REVOKED: ProblemKind = ProblemKind::new(StatusCode::CONFLICT, "revoked", "A revocation stands against this");
+const KEY_TAKEN: ProblemKind =
+    ProblemKind::new(StatusCode::CONFLICT, "key-taken", "Other bytes lie at this key already");
+const STORE_READ_ONLY: ProblemKind =
+    ProblemKind::new(StatusCode::UNPROCESSABLE_ENTITY, "store-read-only", "The store takes no new objects");
+const SPOOL_FAILED: ProblemKind =
+    ProblemKind::new(StatusCode::SERVICE_UNAVAILABLE, "spool-failed", "The upload could not be put by");
 const OBJECT_CHANGED: ProblemKind =
     ProblemKind::new(StatusCode::CONFLICT, "object-changed", "The object changed while it was read");
 const BODY_TOO_LARGE: ProblemKind =
     ProblemKind::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The request is too large");
 const UNSUPPORTED_MEDIA_TYPE: ProblemKind =
-    ProblemKind::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The request is not JSON");
+    ProblemKind::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body is of another kind");
 const ASSET_REFUSED: ProblemKind =
     ProblemKind::new(StatusCode::UNPROCESSABLE_ENTITY, "asset-refused", "The asset cannot be sent");
 const KEY_UNADDRESSABLE: ProblemKind =
@@ -216,7 +247,7 @@ const TOO_MANY_REQUESTS: ProblemKind =
 const INTERNAL: ProblemKind =
     ProblemKind::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something failed on our side");
 const ORIGIN_FAILED: ProblemKind =
-    ProblemKind::new(StatusCode::BAD_GATEWAY, "origin-failed", "The storage could not be read");
+    ProblemKind::new(StatusCode::BAD_GATEWAY, "origin-failed", "The storage could not be used");
 const ORIGIN_TIMEOUT: ProblemKind =
     ProblemKind::new(StatusCode::GATEWAY_TIMEOUT, "origin-timeout", "The storage did not answer in time");
 const STILL_READING: ProblemKind =
@@ -229,6 +260,8 @@ const TIMED_OUT: ProblemKind =
     ProblemKind::new(StatusCode::SERVICE_UNAVAILABLE, "timed-out", "The answer took too long");
 /// How long it takes until half of a key's bucket is there again.
 const REFILL: Duration = Duration::from_secs(1);
+/// How long it may take until a disk has room again.
+const RETRY_SPOOL: Duration = Duration::from_secs(30);
 /// How long to leave a catalog alone that did not answer.
 const RETRY_CATALOG: Duration = Duration::from_secs(5);
 
@@ -286,6 +319,33 @@ mod tests {
         }
         let still = mint_problem(&MintError::StillReading { retry_after: secs(5) }).into_answer().1;
         assert_eq!(still["retry-after"], "5");
+    }
+
+    #[test]
+    fn every_publish_error_has_its_status_and_code() {
+        let key = || "promos/a.0123.jpg".parse().unwrap();
+        let origin = |error| PublishError::from(error);
+        for (error, expected) in [
+            (MintError::NoSuchStore("media".parse().unwrap()).into(), (404, "no-such-store")),
+            (PublishError::ReadOnly("media".parse().unwrap()), (422, "store-read-only")),
+            (UploadError::Broken.into(), (400, "invalid-request")),
+            (UploadError::TooSlow.into(), (408, "request-timeout")),
+            (PublishError::TooLarge { limit: 1 }, (413, "body-too-large")),
+            (PublishError::Busy { retry_after: Duration::from_secs(5) }, (503, "overloaded")),
+            (PublishError::Spool(Arc::new(std::io::Error::other("the-words"))), (503, "spool-failed")),
+            (crate::value::BadObjectKey::TooLong(1100).into(), (422, "key-unaddressable")),
+            (PublishError::KeyTaken(key()), (409, "key-taken")),
+            (PublishError::StoredOtherwise(key()), (502, "origin-failed")),
+            (PublishError::Overtaken(key()), (409, "object-changed")),
+            (PublishError::GivenUp, (500, "internal")),
+            (origin(OriginError::Denied("the-words".into())), (502, "origin-failed")),
+            (origin(OriginError::Timeout(Waited::Taking(Duration::from_secs(30)))), (504, "origin-timeout")),
+            (origin(OriginError::Unaddressable("it ends with '/'")), (422, "key-unaddressable")),
+        ] {
+            let problem = publish_problem(&error);
+            assert_eq!(told(&problem), expected, "{error}");
+            assert!(!problem.to_json().to_string().contains("the-words"), "{error}");
+        }
     }
 
     #[test]

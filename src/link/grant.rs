@@ -57,6 +57,19 @@ pub enum CachePolicy {
     NoStore,
 }
 
+/// The text names nothing that caches may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what caches may do is one of immutable, private, no-store")]
+pub struct BadCachePolicy;
+
+impl FromStr for CachePolicy {
+    type Err = BadCachePolicy;
+
+    fn from_str(text: &str) -> Result<Self, BadCachePolicy> {
+        Self::ALL.into_iter().find(|policy| policy.as_str() == text).ok_or(BadCachePolicy)
+    }
+}
+
 impl CachePolicy {
     /// The word that the API and the settings use.
     pub const fn as_str(self) -> &'static str {
@@ -66,6 +79,8 @@ impl CachePolicy {
             Self::NoStore => "no-store",
         }
     }
+
+    const ALL: [Self; 3] = [Self::Immutable, Self::Private, Self::NoStore];
 
     const fn code(self) -> u8 {
         match self {

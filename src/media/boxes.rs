@@ -56,6 +56,39 @@ impl BoxWalk {
         }
     }
 
+    /// How many of the next bytes change nothing, whatever they are: the rest of a box that is not kept.
+    pub(super) fn indifferent(&self) -> u64 {
+        match self.body {
+            _ if self.broken => u64::MAX,
+            Body::None => 0,
+            _ if matches!(self.moov, Capture::Taking(_)) => 0,
+            Body::Left(left) => left,
+            Body::ToTheEnd => u64::MAX,
+        }
+    }
+
+    /// Passes over `count` bytes unseen, which must not be more than [`BoxWalk::indifferent`] says.
+    pub(super) fn pass_unseen(&mut self, count: u64) {
+        if let Body::Left(left) = self.body {
+            let left = left.saturating_sub(count);
+            self.body = if left == 0 { Body::None } else { Body::Left(left) };
+        }
+    }
+
+    /// Whether fragments were seen: what follows adds nothing to that.
+    pub(super) fn has_fragments(&self) -> bool {
+        self.has_fragments
+    }
+
+    /// How much of a `moov` is still to come.
+    pub(super) fn moov_left(&self) -> u64 {
+        match (&self.moov, self.body) {
+            (Capture::Taking(_), Body::Left(left)) => left,
+            (Capture::Taking(kept), Body::ToTheEnd) => (MOOV_MAX + 1).saturating_sub(kept.len()) as u64,
+            _ => 0,
+        }
+    }
+
     /// Whether the boxes add up to the bytes that were fed.
     pub(super) fn is_whole(&self) -> bool {
         let between_boxes = self.header.is_empty() && !matches!(self.body, Body::Left(_));

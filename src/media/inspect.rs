@@ -18,6 +18,8 @@ pub struct Inspector {
     walk: Walk,
     /// The bytes that were fed.
     seen: u64,
+    /// Bytes were passed over: what comes after them is no part of the head.
+    gapped: bool,
 }
 
 #[derive(Default)]
@@ -44,7 +46,40 @@ impl Inspector {
         self.tail.push(bytes);
         match self.walk {
             Walk::Undecided => self.lead(bytes),
+            // Behind a gap, only boxes can be followed.
+            Walk::Jpeg(_) | Walk::Png(_) if self.gapped => {}
             _ => self.follow(bytes),
+        }
+    }
+
+    /// Passes over the next `count` bytes unseen. Of boxes, these must be bytes that the walk is indifferent to; JPEG and PNG then
+    /// count as cut off, since their structure is not followed any further.
+    pub(super) fn pass_unseen(&mut self, count: u64) {
+        self.seen = self.seen.saturating_add(count);
+        self.gapped = true;
+        self.tail = Tail::default();
+        if let Walk::Boxes(walk) = &mut self.walk {
+            walk.pass_unseen(count);
+        }
+    }
+
+    /// What the walk over the structure still wants to see, once the head was read.
+    pub(super) fn appetite(&self) -> Appetite {
+        match &self.walk {
+            Walk::Boxes(walk) if walk.has_fragments() => Appetite::Nothing,
+            Walk::Boxes(walk) => match (walk.indifferent(), walk.moov_left()) {
+                (0, 0) => Appetite::Next(BOX_HEADER),
+                (0, left) => Appetite::Next(left),
+                (unseen, _) => Appetite::After(unseen),
+            },
+            Walk::Jpeg(walk) if walk.wants_more_head() && !self.gapped && self.head.len() < HEAD_OF_JPEG => {
+                Appetite::Next(HEAD as u64)
+            }
+            // The directory of an archive and the end of a PDF.
+            _ if !self.gapped && matches!(magic::strong(&self.head), Some(Format::Pdf | Format::Zip)) => {
+                Appetite::Tail(TAIL as u64)
+            }
+            _ => Appetite::Nothing,
         }
     }
 
@@ -94,10 +129,24 @@ impl Inspector {
     }
 
     fn follow(&mut self, bytes: &[u8]) {
-        let room = self.walk.head_limit().saturating_sub(self.head.len());
+        let limit = if self.gapped { 0 } else { self.walk.head_limit() };
+        let room = limit.saturating_sub(self.head.len());
         self.head.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
         self.walk.feed(bytes);
     }
+}
+
+/// Which bytes would teach more about content whose head was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Appetite {
+    /// None.
+    Nothing,
+    /// The next so many.
+    Next(u64),
+    /// Those behind the next so many.
+    After(u64),
+    /// The last so many.
+    Tail(u64),
 }
 
 /// The facts about content of `length` bytes of which only the beginning is at hand: its format, as far as [`GLIMPSE`] bytes show it. Whether the
@@ -189,8 +238,10 @@ impl Tail {
 
 /// The bytes by which a structure is known.
 const LEAD: usize = 16;
+/// The bytes that are read for the header of a box; the small boxes behind it mostly come along.
+const BOX_HEADER: u64 = 4 * 1024;
 /// The bytes of the beginning that are sniffed.
-const HEAD: usize = 64 * 1024;
+pub(super) const HEAD: usize = 64 * 1024;
 /// How many bytes of the beginning [`glimpse`] looks at.
 pub const GLIMPSE: usize = HEAD;
 /// The bytes of the beginning in which a JPEG's frame header may stand: colour profiles and previews come before it.

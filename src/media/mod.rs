@@ -8,6 +8,7 @@
 mod facts;
 mod format;
 mod inspect;
+mod skim;
 
 mod boxes;
 mod jpeg;
@@ -27,8 +28,9 @@ pub use facts::{Colour, Detail, Facts, Moov, Movie, Picture, PictureHeader, Trac
 pub use format::Format;
 pub use header::{BadHeaderKind, HeaderKind};
 pub use inspect::{GLIMPSE, Inspector, glimpse};
-pub use naming::{extension_for, stem_for};
+pub use naming::{extension_for, promised_by, stem_for};
 pub use preflight::{Finding, Preflight, preflight};
+pub use skim::{Skim, Skimmed};
 
 #[cfg(test)]
 mod samples;

@@ -24,8 +24,8 @@ pub fn extension_for(media_type: &MediaType) -> Option<&'static str> {
     preferred.or_else(|| known().filter(|_| !essence.contains('*') && essence != "application/octet-stream"))
 }
 
-/// The type that files with this extension have, as `type/subtype`.
-pub(super) fn promised_by(extension: &str) -> Option<&'static str> {
+/// The type that files with this extension (without a dot) have, as `type/subtype`; nothing where it promises none.
+pub fn promised_by(extension: &str) -> Option<&'static str> {
     let guessed = mime_guess::from_ext(extension).first_raw();
     let ours = || EXTENSIONS.iter().find(|row| row.1.eq_ignore_ascii_case(extension)).map(|row| row.0);
     guessed.or_else(ours).map(canonical).filter(|essence| *essence != "application/octet-stream")

@@ -2,27 +2,31 @@
 
 use super::{Known, MintError, MintRequest, MintWarning};
 use crate::media::{self, HeaderKind};
-use crate::origin::ObjectMeta;
 use crate::value::{FileName, MediaType};
 
 /// What the checks of an asset's content settled.
-pub(super) struct Checked {
-    pub(super) media_type: MediaType,
-    pub(super) name: FileName,
-    pub(super) header: HeaderKind,
-    pub(super) warnings: Vec<MintWarning>,
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// What it is served as.
+    pub media_type: MediaType,
+    /// What it is called.
+    pub name: FileName,
+    /// Which header of a template it fits.
+    pub header: HeaderKind,
+    /// What is not wrong, and yet may surprise.
+    pub warnings: Vec<MintWarning>,
 }
 
-/// Decides the media type and the name, and asks WhatsApp's rules, where the request names a header. No byte is read for it.
+/// Decides the media type, of which the store says `stored`, and the name, and asks WhatsApp's rules, where the request names a header. No byte is read for it.
 pub(super) fn check(
     request: &MintRequest,
-    meta: &ObjectMeta,
+    stored: Option<&str>,
     known: &Known,
     allow_active: bool,
-) -> Result<Checked, MintError> {
+) -> Result<Judged, MintError> {
     let key_name: Option<FileName> = request.key.last_segment().parse().ok();
     let called = request.filename.as_ref().or(key_name.as_ref());
-    let stored = meta.media_type.as_deref().and_then(|text| text.parse().ok());
+    let stored = stored.and_then(|text| text.parse().ok());
     let extension = called.and_then(FileName::extension);
     let declared = request.content_type.as_ref();
     let media_type = media::decide_type(&known.facts, declared, extension, stored.as_ref(), allow_active)?.media_type;
@@ -33,7 +37,7 @@ pub(super) fn check(
     }
     let warnings = findings.warnings.into_iter().map(|w| MintWarning { code: w.code, message: w.message }).collect();
     let header = request.header.unwrap_or_else(|| HeaderKind::fitting(&media_type));
-    Ok(Checked { media_type, name, header, warnings })
+    Ok(Judged { media_type, name, header, warnings })
 }
 
 /// The name as the client wishes; else a plain one of the media kind, so that the URL does not tell how our storage is laid out. The

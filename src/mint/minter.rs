@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::check::{Checked, check};
+use super::check::check;
 use super::reading::Reading;
 use super::request::Asker;
-use super::{Heads, Known, KnownObjects, MintError, MintRequest, MintWarning, Minted, ObjectId};
+use super::{Heads, Judged, Known, KnownObjects, MintError, MintRequest, MintWarning, Minted, ObjectId};
 use crate::cache::{Cache, Claim, ClaimLink};
 use crate::catalog::{Catalog, MintRecord};
 use crate::link::{Grant, KeyId, Link, LinkBounds, Revocation, Revocations, SealError, Seals, Validity};
@@ -99,22 +99,51 @@ impl Minter {
         }
         minted
     }
+
+    /// Whether the request would do if its object did.
+    pub fn accepts(&self, request: &MintRequest) -> Result<(), MintError> {
+        self.0.accepts(request).map(drop)
+    }
+
+    /// What a link to content that no store has yet would say of it, or why there would be none.
+    pub fn judge(&self, request: &MintRequest, known: &Known) -> Result<Judged, MintError> {
+        let (_, policy) = self.0.accepts(request)?;
+        check(request, None, known, policy.active_content.contains(&request.store))
+    }
+
+    /// What lies at the request's key now; nobody's word is taken for it, it is read as for a mint.
+    pub async fn look(&self, request: &MintRequest) -> Result<Arc<Known>, MintError> {
+        Ok(self.0.content(request).await?.1)
+    }
+
+    /// The largest object that links are made for, in bytes.
+    pub fn object_max(&self) -> u64 {
+        self.0.settings.object_max
+    }
 }
 
 impl Inner {
     async fn mint(&self, asker: Asker<'_>) -> Result<Minted, MintError> {
         let request = asker.request;
-        let ttl = self.parts.bounds.ttl(request.ttl)?;
-        let policy = self.parts.policy.keep();
-        if !policy.profiles.contains(&request.fetcher) {
-            return Err(MintError::NoSuchFetcher(request.fetcher.clone()));
-        }
+        let (ttl, policy) = self.accepts(request)?;
         let (meta, known) = self.content(request).await?;
-        let checked = check(request, &meta, &known, policy.active_content.contains(&request.store))?;
+        let stored = meta.media_type.as_deref();
+        let checked = check(request, stored, &known, policy.active_content.contains(&request.store))?;
         let (minted, record) = self.seal(&asker, ttl, &meta, &known, checked)?;
         // Before the answer: whoever mints faster than the catalog writes is slowed down by it, and no mint goes unrecorded.
         self.parts.catalog.record_mint(record).await;
         Ok(minted)
+    }
+
+    /// The lifetime that the request asks for, and what it may name, which includes its fetcher.
+    fn accepts(&self, request: &MintRequest) -> Result<(Duration, Arc<MintPolicy>), MintError> {
+        let ttl = self.parts.bounds.ttl(request.ttl)?;
+        let policy = self.parts.policy.keep();
+        if policy.profiles.contains(&request.fetcher) {
+            Ok((ttl, policy))
+        } else {
+            Err(MintError::NoSuchFetcher(request.fetcher.clone()))
+        }
     }
 
     /// Where the object lies now, and what its content is. What is slow anyway waits in a box, so that a mint that is not takes little memory.
@@ -155,7 +184,7 @@ impl Inner {
         ttl: Duration,
         meta: &ObjectMeta,
         known: &Known,
-        checked: Checked,
+        checked: Judged,
     ) -> Result<(Minted, MintRecord), MintError> {
         let now = self.parts.clock.now();
         let validity = self.parts.bounds.validity(now, ttl);
@@ -229,7 +258,7 @@ fn mint_record(
     }
 }
 
-fn grant(asker: &Asker<'_>, validity: Validity, meta: &ObjectMeta, known: &Known, checked: &Checked) -> Grant {
+fn grant(asker: &Asker<'_>, validity: Validity, meta: &ObjectMeta, known: &Known, checked: &Judged) -> Grant {
     let request = asker.request;
     Grant {
         store: request.store.clone(),

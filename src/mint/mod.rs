@@ -7,6 +7,7 @@
 
 mod check;
 mod error;
+mod examination;
 mod heads;
 mod inspect;
 mod known;
@@ -15,7 +16,9 @@ mod reading;
 mod request;
 mod revoker;
 
+pub use check::Judged;
 pub use error::{MintError, ReadFailure};
+pub use examination::Examination;
 pub use heads::{HeadFailure, Heads};
 pub use inspect::{Inspected, Inspection, Judge, LinkState, inspect};
 pub use known::{Known, KnownObjects, ObjectId};

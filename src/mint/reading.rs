@@ -10,11 +10,10 @@ use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt, Shared};
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{Known, KnownObjects, ObjectId, ReadFailure};
+use super::{Examination, Known, KnownObjects, ObjectId, ReadFailure};
 use crate::cache::{Blank, Cache, Claim, Hoard, Intake, Manifest, ManifestBuilder, block_count, block_length};
-use crate::media::Inspector;
 use crate::origin::{ByteStream, Origin};
-use crate::value::{ByteSpan, Clock, Sha256, UnixTime};
+use crate::value::{ByteSpan, Clock, UnixTime};
 
 /// All first reads that run.
 pub(super) struct Reading {
@@ -108,27 +107,16 @@ async fn read(cache: &Cache, mut intake: Intake, length: u64, prewarmed_until: U
 
 fn digest(mut inbox: mpsc::Receiver<(u32, Blank)>, length: u64, mut hoard: Hoard) -> Option<(Known, Manifest, Hoard)> {
     let mut manifest = ManifestBuilder::new(length);
-    let mut sha256 = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-    let mut inspector = Inspector::new();
+    let mut examination = Examination::new();
     while let Some((number, filled)) = inbox.blocking_recv() {
         manifest.push(filled.bytes());
-        sha256.update(filled.bytes());
-        inspector.update(filled.bytes());
+        examination.update(filled.bytes());
         if hoard.is_open() {
             hoard.add(number, &filled.share());
         }
     }
     let manifest = manifest.finish()?;
-    let mut sha = [0; 32];
-    for (to, from) in sha.iter_mut().zip(sha256.finish().as_ref()) {
-        *to = *from;
-    }
-    let known = Known {
-        fingerprint: manifest.fingerprint(),
-        sha256: Sha256::from_bytes(sha),
-        length,
-        facts: inspector.finish(length),
-    };
+    let known = examination.finish(manifest.fingerprint());
     Some((known, manifest, hoard))
 }
 

@@ -1,11 +1,13 @@
 //! Ending links early, so that it holds before the answer is given and after a crash.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::RwLock;
 
 use crate::catalog::{Catalog, CatalogError, NewRevocation, RevocationRecord, WhichRevocations};
 use crate::link::{LinkBounds, Revocation, RevocationSet, Revocations};
+use crate::presign::PresignRules;
 use crate::value::{ClientName, Clock};
 
 /// Makes and lifts revocations: in the catalog first, then in force.
@@ -13,7 +15,6 @@ use crate::value::{ClientName, Clock};
 pub struct Revoker {
     catalog: Catalog,
     in_force: Arc<Revocations>,
-    bounds: LinkBounds,
     clock: Clock,
     /// Shared by changes, alone for whoever puts the whole catalog in force: else a set that was read before a revocation was
     /// committed could take its place after it was in force.
@@ -46,8 +47,8 @@ pub enum RevokeError {
 
 impl Revoker {
     /// A revoker that keeps `in_force` and `catalog` alike.
-    pub fn new(catalog: Catalog, in_force: Arc<Revocations>, bounds: LinkBounds, clock: Clock) -> Self {
-        Self { catalog, in_force, bounds, clock, order: Arc::default() }
+    pub fn new(catalog: Catalog, in_force: Arc<Revocations>, clock: Clock) -> Self {
+        Self { catalog, in_force, clock, order: Arc::default() }
     }
 
     /// Revokes. When it returns, the revocation is on disk and in force; it comes to that even if the caller does not wait.
@@ -66,7 +67,7 @@ impl Revoker {
             value: revocation.value(),
             reason,
             client: client.clone(),
-            expires_at: revocation.lapses().then(|| now.plus(self.bounds.longest_life())),
+            expires_at: revocation.lapses().then(|| now.plus(longest_life_of_any())),
         };
         let this = self.clone();
         tokio::spawn(async move { this.commit(new, revocation).await }).await.unwrap_or(Err(RevokeError::GivenUp))
@@ -108,6 +109,11 @@ impl Revoker {
         self.in_force.replace(set);
         Ok(())
     }
+}
+
+/// How long anything that a revocation can mean may live: by any settings, for those of tomorrow may allow more than those in force.
+fn longest_life_of_any() -> Duration {
+    LinkBounds::longest_life_of_any().max(PresignRules::longest_life_of_any())
 }
 
 /// One that cannot be read is an error and not left out: its links would be served.

@@ -19,6 +19,7 @@ mod s3;
 mod span;
 mod store_counters;
 mod stores;
+mod survey;
 
 pub use clouds::{AzureCredentials, AzureSettings, CloudOrigin, GcsCredentials, GcsSettings};
 pub use contract::{ByteStream, ObjectMeta, Origin};
@@ -26,6 +27,10 @@ pub use create::{Create, CreateError, NewObject};
 pub use error::{OriginError, Waited};
 pub use local::{LocalOrigin, LocalSettings};
 pub use reliable::{OriginCounters, Outcome, ReliableCreate, ReliableOrigin, RetryPolicy};
-pub use s3::{S3Origin, S3Settings};
+pub use s3::{S3Origin, S3Settings, S3Survey};
 pub use store_counters::StoreCounters;
 pub use stores::Stores;
+pub use survey::{
+    Cursor, Exposure, ExposureState, Openness, Retype, RetypeError, StoreSetting, Survey, SurveyEntry, SurveyObject,
+    SurveyPage,
+};

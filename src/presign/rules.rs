@@ -19,6 +19,11 @@ impl PresignRules {
     pub const fn longest_life(&self) -> Duration {
         self.expires_max.saturating_add(CLOCK_SKEW)
     }
+
+    /// The same for URLs of which nobody knows the rules: the longest that any settings allow.
+    pub const fn longest_life_of_any() -> Duration {
+        Self::LONGEST.saturating_add(CLOCK_SKEW)
+    }
 }
 
 impl Default for PresignRules {

@@ -26,6 +26,7 @@ pub struct Metrics {
     requests: Counters<1>,
     denials: Counters<1>,
     mints: Counters<1>,
+    publishes: Counters<1>,
     reloads: Counters<1>,
     acme_events: Counters<1>,
     certificate_days: Family<Named, Gauge>,
@@ -69,6 +70,7 @@ impl Metrics {
             requests: book.counters("requests", "Requests on the public listener, by outcome", "outcome"),
             denials: book.counters("denials", "Links not believed and fetchers not admitted, by reason", "reason"),
             mints: book.counters("mints", "Links asked for, by outcome", "outcome"),
+            publishes: book.counters("publishes", "Assets sent to be published, by outcome", "outcome"),
             reloads: book.counters("reloads", "Reloads of settings, by result", "result"),
             acme_events: book.counters("acme_events", "What ACME brought, or failed to bring", "event"),
             certificate_days: book.enter(
@@ -143,6 +145,11 @@ impl Metrics {
     /// Counts an asked-for link.
     pub fn mint(&self, outcome: &'static str) {
         self.mints.at([outcome]).inc();
+    }
+
+    /// Counts an asset that was sent to be published.
+    pub fn publish(&self, outcome: &'static str) {
+        self.publishes.at([outcome]).inc();
     }
 
     /// Counts a reload of settings.

@@ -21,6 +21,7 @@ use hallpass::origin::{
     ByteStream, LocalOrigin, LocalSettings, ObjectMeta, Origin, OriginError, StoreCounters, Stores,
 };
 use hallpass::presign::{PresignClients, PresignRules, Presigning};
+use hallpass::publish::{PublishSettings, Publisher};
 use hallpass::telemetry::Metrics;
 use hallpass::value::{ByteSpan, Clock, Live, ObjectKey, ObjectVersion, UnixTime};
 use serde_json::{Value, json};
@@ -261,9 +262,11 @@ fn parts(
         object_max: 2 << 30,
         first_reads: 8,
     };
+    let minter = Minter::new(minter, limits);
     let parts = ControlParts {
-        minter: Minter::new(minter, limits),
-        revoker: Revoker::new(catalog.clone(), Arc::clone(&revocations), bounds, clock.clone()),
+        publisher: Publisher::new(minter.clone(), stores.clone(), PublishSettings::default(), Arc::clone(&metrics)),
+        minter,
+        revoker: Revoker::new(catalog.clone(), Arc::clone(&revocations), clock.clone()),
         catalog: catalog.clone(),
         seals,
         stores,
@@ -693,7 +696,7 @@ async fn no_route_but_the_description_answers_without_a_key() {
             }
         }
     }
-    assert_eq!(routes, 8);
+    assert_eq!(routes, 9);
 }
 
 #[tokio::test]
@@ -770,7 +773,11 @@ async fn a_link_without_a_record_can_be_revoked_and_a_malformed_id_is_not_found(
     let answer = house.ask("revoker", "DELETE", "/v1/links/lnk_b4k7abcdefgh2345", None).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.json()["revokes"], json!({"link": "lnk_b4k7abcdefgh2345"}));
-    assert_eq!(answer.json()["expires_at"], "2026-11-21T10:32:30Z", "it lapses when no link can live any more");
+    assert_eq!(
+        answer.json()["expires_at"],
+        "2026-11-28T10:02:30Z",
+        "it lapses when no link can live any more, by any settings"
+    );
     for id in ["LNK_B4K7ABCDEFGH2345", "lnk_", "..%2f..%2fx", "%ff", "lnk_b4k7abcdefgh2345x"] {
         for method in ["GET", "DELETE"] {
             let (status, _) = house.ask("admin", method, &format!("/v1/links/{id}"), None).await.problem();
@@ -1051,6 +1058,13 @@ async fn the_description_names_every_route_its_answers_and_its_problems() {
             &["400", "401", "403", "404", "409", "413", "415", "422", "502", "503", "504"][..],
         ),
         ("/v1/links/batch", "post", "200", &["400", "401", "403"]),
+        (
+            "/v1/objects",
+            "post",
+            "201",
+            &["400", "401", "403", "404", "408", "409", "413", "415", "422", "502", "503", "504"],
+        ),
+        ("/v1/objects", "post", "200", &[]),
         ("/v1/links/{id}", "get", "200", &["401", "403", "404"]),
         ("/v1/links/{id}", "delete", "200", &["401", "403", "404"]),
         ("/v1/revocations", "post", "201", &["400", "401", "403", "404"]),

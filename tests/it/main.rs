@@ -16,6 +16,7 @@
 mod kit;
 
 mod architecture;
+mod audit;
 mod cache;
 mod cache_memory;
 mod catalog;
@@ -33,6 +34,7 @@ mod presign_settings;
 mod presign_suite;
 mod presigned;
 mod public;
+mod publish;
 mod ranges;
 mod settings;
 mod siege;

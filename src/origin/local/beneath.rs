@@ -83,7 +83,8 @@ impl Root {
         Ok(())
     }
 
-    fn beneath(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+    /// What lies at `path`, opened so that nothing leads out of the root.
+    pub(super) fn beneath(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         retry_on_intr(|| fs::openat2(&self.0, path, flags, Mode::empty(), resolve))
     }

@@ -12,6 +12,7 @@ mod beneath;
 mod chunks;
 mod create;
 mod stamp;
+mod survey;
 
 use std::path::PathBuf;
 use std::sync::Arc;

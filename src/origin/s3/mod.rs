@@ -8,9 +8,12 @@
 
 mod answer;
 mod create;
+mod exposure;
 mod faults;
 mod pin;
+mod retype;
 mod settings;
+mod survey;
 
 use std::fmt;
 
@@ -22,6 +25,7 @@ use futures_util::{FutureExt, stream};
 use self::faults::Asked;
 use self::pin::Pin;
 pub use self::settings::S3Settings;
+pub use self::survey::S3Survey;
 use super::error::causes;
 use super::exact::exactly;
 use super::{ByteStream, ObjectMeta, Origin, OriginError};

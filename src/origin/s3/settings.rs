@@ -1,5 +1,7 @@
 //! Where a bucket lies, and how the SDK is set up to speak to it.
 
+use std::fmt;
+
 use aws_config::BehaviorVersion;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::{
@@ -77,6 +79,14 @@ impl S3Settings {
             builder = builder.endpoint_url(checked(endpoint)?);
         }
         Ok(builder.build())
+    }
+}
+
+impl fmt::Display for S3Settings {
+    /// Where the bucket lies, in words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "bucket {}/{}", self.bucket, self.directory())?;
+        self.endpoint.as_ref().map_or(Ok(()), |endpoint| write!(f, " at {endpoint}"))
     }
 }
 

@@ -85,6 +85,13 @@ fn metrics_have_the_names_that_dashboards_are_built_on() {
 }
 
 #[test]
+fn publishes_are_counted_by_outcome() {
+    let metrics = Metrics::new();
+    metrics.publish("created");
+    assert!(metrics.encode().contains("\nhallpass_publishes_total{outcome=\"created\"} 1\n"));
+}
+
+#[test]
 fn a_certificate_that_is_gone_has_no_series() {
     let metrics = Metrics::new();
     let days = |name: &str, days| (["public", name, "rsa"].map(str::to_owned), days);

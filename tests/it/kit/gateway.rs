@@ -40,6 +40,8 @@ pub struct Place {
     pub keyring: Keyring,
     pub key: ClientKey,
     pub admin: ClientKey,
+    /// The key of the client `press`, which may publish under `promos/` and nothing else.
+    pub press: ClientKey,
     pub clock: Clock,
     pub profiles: Profiles,
     /// Further members of the setting `listen`, each after a comma.
@@ -60,6 +62,7 @@ impl Place {
             keyring: Keyring::generate(Clock::system().now()).unwrap(),
             key: ClientKey::generate().unwrap(),
             admin: ClientKey::generate().unwrap(),
+            press: ClientKey::generate().unwrap(),
             clock: Clock::system(),
             profiles: Profiles::from([(meta.name.clone(), meta)]),
             listen: "",
@@ -81,7 +84,8 @@ impl Place {
     pub fn loaded(&self, sockets: &[TcpListener; 3]) -> Loaded {
         let [public, control, ops] = sockets.each_ref().map(|socket| socket.local_addr().unwrap());
         let hash = |key: &ClientKey| HEXLOWER.encode(key.hash().expose());
-        let (key, admin, listen, more) = (hash(&self.key), hash(&self.admin), self.listen, &self.settings);
+        let (key, admin, press) = (hash(&self.key), hash(&self.admin), hash(&self.press));
+        let (listen, more) = (self.listen, &self.settings);
         let control_more = self.control;
         let text = format!(
             r#"
@@ -90,6 +94,7 @@ impl Place {
             control.clients = [
                 {{ name = "billing", key_blake3 = "{key}", stores = ["media"] }},
                 {{ name = "root", key_blake3 = "{admin}", stores = ["media"], actions = ["admin"] }},
+                {{ name = "press", key_blake3 = "{press}", stores = ["media"], prefixes = ["promos/"], actions = ["publish"] }},
             ]
             {control_more}
             [stores.media]

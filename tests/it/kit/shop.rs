@@ -148,6 +148,11 @@ impl Shop {
         }
     }
 
+    /// The running gateway's process id.
+    pub fn pid(&self) -> u32 {
+        self.running.borrow().as_ref().unwrap().id()
+    }
+
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(self.running.borrow().as_ref().unwrap());
         rustix::process::kill_process(pid, signal).unwrap();
