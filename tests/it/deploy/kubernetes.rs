@@ -184,6 +184,8 @@ fn every_path_of_the_settings_is_mounted_from_the_secret_that_has_it() {
     let state = mounts.iter().find(|mount| mount["name"] == "state").unwrap();
     let catalog = format!("sqlite://{}/hallpass.db", state["mountPath"].as_str().unwrap());
     assert_eq!(settings.catalog.url, catalog);
+    let spool = settings.publish.directory.to_str();
+    assert_eq!(spool, state["mountPath"].as_str(), "the root file system is read-only");
     let arguments = strings(&container["args"]);
     super::is_a_command(&arguments);
     assert_eq!(arguments[2], "/etc/hallpass/hallpass.toml");
