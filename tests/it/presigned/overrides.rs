@@ -92,6 +92,25 @@ async fn a_type_is_believed_where_the_bytes_do_not_contradict_it() {
     }
 }
 
+#[tokio::test]
+async fn what_is_wrong_with_a_type_is_told_without_repeating_it() {
+    let (gate, key) = gate().await;
+    gate.place.put("a.jpg", JPEG);
+    for asked in [
+        "image/png; x=canary",
+        "image/png; x=\"</Message><Code>canary\"",
+        "application/x-canary",
+        "text/html; x=canary&amp;",
+        "image/*; canary",
+        "canary",
+    ] {
+        let answer = overridden(&gate, &key, "a.jpg", TYPE, asked).await;
+        let (status, _, message) = refusal(&answer);
+        assert!(matches!(status, 400 | 403), "{asked}: {answer:?}");
+        assert!(!message.contains("canary") && !message.contains("image/png"), "{asked}: {message}");
+    }
+}
+
 /// Nothing that a browser would run leaves as something that it would: to be shown, under a type that it runs.
 fn is_harmless(answer: &Answer) -> bool {
     let attached = answer.field("content-disposition").is_some_and(|value| value.starts_with("attachment"));
