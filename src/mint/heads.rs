@@ -34,7 +34,7 @@ impl Heads {
     /// Each word of a store is believed for so long.
     pub fn new(fresh_for: Duration) -> Self {
         let there = Memo::builder().max_capacity(HEADS).time_to_live(fresh_for).build();
-        let absent = Memo::builder().max_capacity(HEADS).time_to_live(fresh_for).build();
+        let absent = Memo::builder().max_capacity(HEADS).time_to_live(fresh_for.min(ABSENT_FOR)).build();
         Self { there, absent }
     }
 
@@ -56,7 +56,7 @@ impl Heads {
         }
     }
 
-    /// The same for anybody who has a URL: that nothing is there is believed as well, so a URL that leads nowhere does not ask the store each time.
+    /// The same for anybody who has a URL: that nothing is there is believed for a blink, so a URL that leads nowhere does not ask the store each time.
     pub async fn ask_for_anybody(
         &self,
         store: &Arc<dyn Origin>,
@@ -95,5 +95,8 @@ impl Heads {
     }
 }
 
+/// How long it is believed that nothing is there: long enough to spare the store, and too short for a fetcher to come too late for what was just
+/// stored.
+const ABSENT_FOR: Duration = Duration::from_millis(200);
 /// How many objects' metadata are believed at once.
 const HEADS: u64 = 50_000;
