@@ -3,7 +3,6 @@
 //! Heads have no way in of their own, so what one costs is the difference between two lines: 200 less 304, for instance, is the content's
 //! fields and the opening of a body that is then dropped unread.
 
-use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -125,7 +124,6 @@ async fn assets(seals: Seals) -> Assets {
         clients: PresignClients::default(),
         rules: PresignRules::default(),
         fetcher: meta.name.clone(),
-        virtual_hosts: BTreeMap::new(),
     };
     let cache = Cache::new(settings, None, catalog.clone(), Arc::new(Metrics::new()), Box::new(|_| {}));
     Assets::new(AssetParts {

@@ -12,9 +12,9 @@ use crate::cache::{Cache, CacheSettings, OnWrongBytes};
 use crate::catalog::{Catalog, CatalogError};
 use crate::config::{HostNames, Loaded, PresignedSettings, Settings};
 use crate::control::{Clients, ControlParts};
-use crate::edge::{BadHost, Edge, EdgeParts, Hosts};
+use crate::edge::{Edge, EdgeParts};
 use crate::fetcher::Profiles;
-use crate::link::{LinkBounds, Revocations, SealError, Seals};
+use crate::link::{BadHost, Hosts, LinkBounds, Revocations, SealError, Seals};
 use crate::mint::{Heads, KnownObjects, MintPolicy, Minter, MinterParts, ObjectId, RevokeError, Revoker};
 use crate::origin::{OriginError, StoreCounters, Stores};
 use crate::presign::Presigning;
@@ -161,7 +161,6 @@ fn presigning(settings: &PresignedSettings) -> Presigning {
         clients: settings.clients.iter().cloned().collect(),
         rules: settings.rules,
         fetcher: settings.fetcher.clone(),
-        virtual_hosts: settings.virtual_hosts.clone(),
     }
 }
 
@@ -269,6 +268,7 @@ impl Rooms {
             stores: self.stores.clone(),
             profiles: self.profiles.clone(),
             presigning: self.presigning.clone(),
+            hosts: self.hosts.clone(),
             bounds: self.bounds,
             revocations: Arc::clone(&self.revocations),
             clients: self.clients.clone(),

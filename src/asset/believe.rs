@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Warrant;
-use super::memo::Memo;
+use super::memo::{Memo, Name};
 use super::representation::Representation;
 use crate::http::BadEntityTag;
 use crate::link::{Denial, InvalidReason, LinkBounds, LinkPath, OpenedGrant, Revocations, Seals};
@@ -46,8 +46,8 @@ pub(super) fn believe(
 }
 
 /// All of the path counts: the seal is bound to the name segment too.
-const fn name(path: &str) -> [&str; 3] {
-    [path, "", ""]
+const fn name(path: &str) -> Name<'_> {
+    [path, "", "", ""]
 }
 
 fn open(path: &str, seals: &Seals, now: UnixTime) -> Result<Opened, Denial> {

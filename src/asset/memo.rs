@@ -14,18 +14,18 @@ use arc_swap::ArcSwapOption;
 pub(super) struct Memo<K, V>(Box<[ArcSwapOption<Remembered<K, V>>]>);
 
 /// All of what was opened, part by part. What opens to something else when one of them changes is a part.
-pub(super) type Name<'a> = [&'a str; 3];
+pub(super) type Name<'a> = [&'a str; 4];
 
 struct Remembered<K, V> {
-    name: [Box<str>; 3],
+    name: [Box<str>; 4],
     /// The keys that opened it. A memo must not keep the secrets of retired ones alive.
     keys: Weak<K>,
     opened: V,
 }
 
 impl<K, V: Clone> Memo<K, V> {
-    /// How many links are remembered. With the head of its answers a link takes 3 to 6 KB, since none is longer than 1,024 characters (a presigned
-    /// one has few more); so all of them take 12 MB at most.
+    /// How many links are remembered. With the head of its answers a link takes 3 to 6 KB; none whose name is longer than [`LONGEST`] is remembered,
+    /// so all of them take 20 MB at most.
     pub(super) const PLACES: usize = 2048;
 
     /// An empty memo.
@@ -43,7 +43,8 @@ impl<K, V: Clone> Memo<K, V> {
 
     /// Remembers what `name` opened to under these keys.
     pub(super) fn remember(&self, name: Name<'_>, tag: &str, keys: &Arc<K>, opened: V) {
-        if let Some(place) = self.place(tag) {
+        let length: usize = name.iter().map(|part| part.len()).sum();
+        if let Some(place) = self.place(tag).filter(|_| length <= LONGEST) {
             place.store(Some(Arc::new(Remembered { name: name.map(Into::into), keys: Arc::downgrade(keys), opened })));
         }
     }
@@ -64,5 +65,7 @@ impl<K, V: Clone> Memo<K, V> {
     }
 }
 
+/// The longest name that is remembered, in bytes. A link of ours has at most 1,024; a presigned URL that is longer is signed again each time.
+const LONGEST: usize = 3072;
 /// How many digits of the tag choose the place.
 const TAG_DIGITS: usize = 16;

@@ -8,7 +8,7 @@ use super::{PresignedTarget, Warrant};
 use crate::http::Retrieval;
 use crate::link::{LinkId, Revocations};
 use crate::presign::{Addressing, OpenedUrl, PresignDenial, PresignedRequest, Presigning, open};
-use crate::value::UnixTime;
+use crate::value::{StoreName, UnixTime};
 
 /// URLs that have opened lately.
 pub(super) type Urls = Memo<Presigning, Opened>;
@@ -35,7 +35,9 @@ pub(super) fn believe(
     revocations: &Revocations,
     now: UnixTime,
 ) -> Result<Warrant, Disbelieved> {
-    let (name, tag) = ([target.authority, target.path, target.query], signature(target.query));
+    // The store is a part of the name, for which host is whose changes by a reload of its own.
+    let store = target.store.map_or("", StoreName::as_str);
+    let (name, tag) = ([target.authority, target.path, target.query, store], signature(target.query));
     let (opened, is_new) = match memo.recall(name, tag, presigning) {
         Some(opened) => (opened, None),
         None => first(target, method, presigning).map_err(|denial| Disbelieved { denial, id: None })?,

@@ -34,8 +34,14 @@ impl AssetError {
                     "The object is stored with a Content-Encoding; fetchers need the plain bytes, so store it without.",
                 )
                 .with_s3_code("InvalidRequest"),
-            Self::Type(refusal @ TypeRefusal::Active { .. }) => ACTIVE.because(sentence(refusal)),
-            Self::Type(refusal) => BAD_ARGUMENT.because(sentence(refusal)).with_s3_code("InvalidArgument"),
+            Self::Type(TypeRefusal::Active { .. }) => ACTIVE
+                .because("This is active content, such as HTML, SVG or a script, which this store does not serve."),
+            Self::Type(TypeRefusal::Contradiction { found, .. }) => BAD_ARGUMENT
+                .because(format!("response-content-type contradicts the content, which is {found}."))
+                .with_s3_code("InvalidArgument"),
+            Self::Type(TypeRefusal::Pattern(_)) => BAD_ARGUMENT
+                .because("response-content-type must name one media type, such as image/jpeg, and no pattern.")
+                .with_s3_code("InvalidArgument"),
             Self::Read(ReadError::Origin(OriginError::NotFound | OriginError::Changed)) => CONFLICT
                 .because("The object was overwritten while it was asked for. Try again.")
                 .with_s3_code("OperationAborted"),

@@ -67,7 +67,7 @@ impl Warrant {
     pub fn client(&self) -> &ClientName {
         match &self.0 {
             Kind::Link { grant, .. } => &grant.grant().client,
-            Kind::Presigned { url, .. } => &url.client().name,
+            Kind::Presigned { url, .. } => url.client(),
         }
     }
 

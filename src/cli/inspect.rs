@@ -24,8 +24,10 @@ pub(super) struct InspectArgs {
 pub(super) async fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let rooms = open_rooms(&args.place.config).await?;
     let (seals, profiles, stores) = (rooms.seals.keep(), rooms.profiles.keep(), rooms.stores.keep());
+    let hosts = rooms.hosts.keep();
     let (presigning, bounds, revocations) = (rooms.presigning.keep(), &rooms.bounds, &*rooms.revocations);
-    let judge = Judge { seals: &seals, bounds, revocations, profiles: &profiles, presigning: &presigning };
+    let judge =
+        Judge { seals: &seals, bounds, revocations, profiles: &profiles, presigning: &presigning, hosts: &hosts };
     let inspection = inspect(&args.url, &judge, rooms.clock.now()).probe(&stores).await;
     close_rooms(&rooms).await?;
     let answer = InspectAnswer::of(&inspection);

@@ -68,6 +68,9 @@ struct PresignedStory {
     /// The first second at which it is over.
     #[schema(value_type = String, format = DateTime)]
     expires_at: UnixTime,
+    /// What it was signed for: GET and HEAD, or HEAD alone.
+    #[schema(value_type = Vec<String>)]
+    methods: &'static [&'static str],
 }
 
 /// Whether a link would be believed.
@@ -112,13 +115,14 @@ pub(super) async fn inspect_link(
     JsonBody(InspectRequest { url }): JsonBody<InspectRequest>,
 ) -> Result<Json<InspectAnswer>, Failure> {
     let (seals, profiles, stores) = (control.seals.keep(), control.profiles.keep(), control.stores.keep());
-    let presigning = control.presigning.keep();
+    let (presigning, hosts) = (control.presigning.keep(), control.hosts.keep());
     let (bounds, revocations) = (&control.bounds, &*control.revocations);
-    let judge = Judge { seals: &seals, bounds, revocations, profiles: &profiles, presigning: &presigning };
+    let judge =
+        Judge { seals: &seals, bounds, revocations, profiles: &profiles, presigning: &presigning, hosts: &hosts };
     let found = inspect(&url, &judge, control.clock.now());
     let owner = found.opened.as_ref().map(|opened| match opened {
         Inspected::Link(opened) => &opened.grant().client,
-        Inspected::Presigned(opened) => &opened.client().name,
+        Inspected::Presigned(opened, _) => opened.client(),
     });
     if owner.is_some_and(|owner| !client.sees(owner)) {
         return Err(Failure::NoSuchLink);
@@ -137,7 +141,7 @@ impl InspectAnswer {
         let (mut grant, mut presigned) = (None, None);
         match &found.opened {
             Some(Inspected::Link(opened)) => grant = Some(GrantStory::new(opened.grant(), opened.key())),
-            Some(Inspected::Presigned(opened)) => presigned = Some(PresignedStory::of(opened)),
+            Some(Inspected::Presigned(opened, methods)) => presigned = Some(PresignedStory::of(opened, methods)),
             None => {}
         }
         Self {
@@ -157,11 +161,12 @@ impl InspectAnswer {
 }
 
 impl PresignedStory {
-    fn of(opened: &OpenedUrl) -> Self {
+    fn of(opened: &OpenedUrl, methods: &'static [&'static str]) -> Self {
         Self {
             store: opened.store().clone(),
             key: opened.key().clone(),
-            client: opened.client().name.clone(),
+            client: opened.client().clone(),
+            methods,
             issued_at: opened.issued(),
             expires_at: opened.expires(),
         }
@@ -196,7 +201,7 @@ fn would_be(found: &Inspection) -> Option<WouldBe> {
     let problem = match (&found.state, &found.object) {
         (LinkState::Denied(denial), _) => AssetError::Denied(denial.clone()).problem(),
         (LinkState::Unsigned(denial), _) => AssetError::Unsigned(denial.clone()).s3_problem(),
-        (LinkState::Valid, Some(Err(error))) if matches!(found.opened, Some(Inspected::Presigned(_))) => {
+        (LinkState::Valid, Some(Err(error))) if matches!(found.opened, Some(Inspected::Presigned(..))) => {
             AssetError::of_head(error.clone()).s3_problem()
         }
         (LinkState::Valid, Some(Err(error))) => AssetError::Read(error.clone().into()).problem(),

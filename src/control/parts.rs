@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Clients;
 use crate::catalog::Catalog;
 use crate::fetcher::Profiles;
-use crate::link::{LinkBounds, Revocations, Seals};
+use crate::link::{Hosts, LinkBounds, Revocations, Seals};
 use crate::mint::{Minter, Revoker};
 use crate::origin::Stores;
 use crate::presign::Presigning;
@@ -31,6 +31,8 @@ pub struct ControlParts {
     pub profiles: Live<Profiles>,
     /// What is believed of presigned URLs, to inspect them with.
     pub presigning: Live<Presigning>,
+    /// Whose each host is.
+    pub hosts: Live<Hosts>,
     /// How long links live.
     pub bounds: LinkBounds,
     /// Which links have ended early.

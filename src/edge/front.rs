@@ -13,17 +13,15 @@ use http_body::Body;
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
-use super::Hosts;
 use super::account::{Account, AccountedBody, SERVED};
 use super::gate::{authority, check_framing, check_head, check_host, check_method, told_of};
-use super::hosts::Whose;
 use crate::asset::{
     AssetBody, AssetRequest, Assets, MISDIRECTED, NOT_FOUND, OVERLOADED, PresignedTarget, Story, Target, in_s3_words,
 };
 use crate::catalog::Catalog;
 use crate::fetcher::{ClientAddr, PeerAddr, client_address};
 use crate::http::{Problem, ProblemKind, Retrieval};
-use crate::link::LinkPath;
+use crate::link::{Hosts, LinkPath, Whose};
 use crate::server::NetworkRates;
 use crate::telemetry::{AccessLog, Metrics};
 use crate::value::{Clock, Live, StoreName};

@@ -7,10 +7,9 @@ use ::http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING}
 use ::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
 use http_body::Body;
 
-use super::Hosts;
-use super::hosts::Whose;
 use crate::asset::{BAD_REQUEST, METHOD_NOT_ALLOWED, MISDIRECTED, NOT_IMPLEMENTED};
 use crate::http::{Problem, ProblemKind, Retrieval};
+use crate::link::{Hosts, Whose};
 use crate::value::StoreName;
 
 /// The host that the request names, once.

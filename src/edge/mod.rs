@@ -7,8 +7,6 @@
 mod account;
 mod front;
 mod gate;
-mod hosts;
 
 pub use account::AccountedBody;
 pub use front::{Edge, EdgeParts};
-pub use hosts::{BadHost, Hosts};

@@ -8,6 +8,7 @@
 //! This room is pure: time and revocations are arguments. It imports `value` only.
 
 mod grant;
+mod hosts;
 mod keyring;
 mod keyring_file;
 mod origin;
@@ -18,6 +19,7 @@ mod verify;
 mod window;
 
 pub use grant::{CachePolicy, Grant, MalformedGrant};
+pub use hosts::{BadHost, Hosts, Whose};
 pub use keyring::{Key, KeyFault, KeyId, KeyState, Keyring, Rotation, RotationError};
 pub use keyring_file::KeyringFault;
 pub use origin::{BadPublicOrigin, PublicOrigin};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::fetcher::Profiles;
 use crate::http::Retrieval;
-use crate::link::{Denial, LinkBounds, LinkId, LinkPath, OpenedGrant, Revocations, Seals};
+use crate::link::{Denial, Hosts, LinkBounds, LinkId, LinkPath, OpenedGrant, Revocations, Seals, Whose};
 use crate::origin::{OriginError, Stores};
-use crate::presign::{OpenedUrl, PresignDenial, PresignedRequest, Presigning, is_presigned, open};
+use crate::presign::{Addressing, OpenedUrl, PresignDenial, PresignedRequest, Presigning, is_presigned, open};
 use crate::value::{ByteSpan, UnixTime};
 
 /// What became known of a link.
@@ -27,8 +27,8 @@ pub struct Inspection {
 pub enum Inspected {
     /// A link of ours.
     Link(Arc<OpenedGrant>),
-    /// A presigned URL.
-    Presigned(Arc<OpenedUrl>),
+    /// A presigned URL, and the methods that it was signed for.
+    Presigned(Arc<OpenedUrl>, &'static [&'static str]),
 }
 
 /// Whether a link is believed.
@@ -58,6 +58,8 @@ pub struct Judge<'a> {
     pub profiles: &'a Profiles,
     /// What is believed of presigned URLs.
     pub presigning: &'a Presigning,
+    /// Whose each host is.
+    pub hosts: &'a Hosts,
 }
 
 /// Opens and judges `url` as a request at `now` would be. It asks no store; [`Inspection::probe`] does.
@@ -87,30 +89,38 @@ fn inspect_presigned(url: &str, judge: &Judge<'_>, now: UnixTime) -> Inspection 
     else {
         return told(LinkState::NotALink);
     };
-    let addressing = presigning.addressing(&authority.to_ascii_lowercase());
-    // HEAD opens for whatever was signed for it or for GET.
-    let request = PresignedRequest { method: Retrieval::Head, authority, path, query, addressing };
-    let opened = match open(&request, &presigning.clients, &presigning.rules) {
-        Ok(opened) => Arc::new(opened),
-        Err(denial) => return told(LinkState::Unsigned(denial)),
+    let whose = judge.hosts.whose(authority);
+    let addressing = match &whose {
+        Whose::Ours => Addressing::Path,
+        Whose::Store(store) => Addressing::VirtualHost(store),
+        Whose::Nobody => return told(LinkState::NotALink),
+    };
+    let open = |method| {
+        let request = PresignedRequest { method, authority, path, query, addressing };
+        open(&request, &presigning.clients, &presigning.rules).map(Arc::new)
+    };
+    let (opened, methods): (_, &[_]) = match (open(Retrieval::Get), open(Retrieval::Head)) {
+        (Ok(opened), _) => (opened, &["GET", "HEAD"]),
+        (_, Ok(opened)) => (opened, &["HEAD"]),
+        (Err(denial), _) => return told(LinkState::Unsigned(denial)),
     };
     let state = match judge.revocations.ask(|set| opened.judge(now, &presigning.rules, set)) {
         Ok(_) if judge.profiles.contains_key(&presigning.fetcher) => LinkState::Valid,
         Ok(_) => LinkState::NoProfile,
         Err(denial) => LinkState::Unsigned(denial),
     };
-    Inspection { id: Some(opened.id()), state, opened: Some(Inspected::Presigned(opened)), object: None }
+    Inspection { id: Some(opened.id()), state, opened: Some(Inspected::Presigned(opened, methods)), object: None }
 }
 
 impl Inspection {
     /// The same, and whether the store still has the minted version: its first byte is asked for, pinned as a fetch would be. Of a presigned
-    /// URL, whether it has anything there. Of a link that is not believed no store is asked.
+    /// URL, whether it has anything there; what its bytes are is judged at a fetch. Of a link that is not believed no store is asked.
     #[must_use]
     pub async fn probe(mut self, stores: &Stores) -> Self {
         if let (LinkState::Valid, Some(opened)) = (&self.state, &self.opened) {
             self.object = Some(match opened {
                 Inspected::Link(opened) => read_first_byte(opened, stores).await,
-                Inspected::Presigned(opened) => ask_head(opened, stores).await,
+                Inspected::Presigned(opened, _) => ask_head(opened, stores).await,
             });
         }
         self

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::rules::CLOCK_SKEW;
 use super::{PresignDenial, PresignRules};
 use crate::value::UnixTime;
 
@@ -22,12 +23,14 @@ impl Lifetime {
         Ok(Self { issued, expires: issued.plus(asked) })
     }
 
-    /// Whether it goes on at `now`, and does not end later than any URL that was signed by then may.
+    /// Whether it goes on at `now`, and was signed by then. One from the future would go on after "all that was issued before now is revoked",
+    /// for it names its time itself. A signer's clock may run a minute ahead; the end is then within the longest life by itself, but rules may
+    /// have become shorter since it was opened.
     pub fn judge(&self, now: UnixTime, rules: &PresignRules) -> Result<(), PresignDenial> {
         if now >= self.expires {
             return Err(PresignDenial::Expired { at: self.expires });
         }
-        if self.expires > now.plus(rules.longest_life()) {
+        if self.issued > now.plus(CLOCK_SKEW) || self.expires > now.plus(rules.longest_life()) {
             return Err(PresignDenial::TooFarAhead);
         }
         Ok(())

@@ -4,15 +4,14 @@
 //! key learns nothing but the form that we take.
 
 use std::fmt;
-use std::sync::Arc;
 
 use super::{
-    Claim, Disbelief, Lifetime, Overrides, PresignClient, PresignClients, PresignDenial, PresignFault, PresignRules,
-    SigV4Rules, SignedRequest,
+    Claim, Disbelief, Lifetime, Overrides, PresignClients, PresignDenial, PresignFault, PresignRules, SigV4Rules,
+    SignedRequest,
 };
 use crate::http::Retrieval;
 use crate::link::LinkId;
-use crate::value::{ObjectKey, StoreName, UnixTime};
+use crate::value::{ClientName, ObjectKey, StoreName, UnixTime};
 
 /// A request that is meant as presigned. It has no `Debug`: whoever reads its query can fetch the asset.
 #[derive(Clone, Copy)]
@@ -43,7 +42,8 @@ pub enum Addressing<'a> {
 #[derive(Clone)]
 pub struct OpenedUrl {
     id: LinkId,
-    client: Arc<PresignClient>,
+    /// Its owner alone: what is remembered of a URL must not keep a secret alive.
+    client: ClientName,
     store: StoreName,
     key: ObjectKey,
     lifetime: Lifetime,
@@ -70,7 +70,8 @@ pub fn open(
     let client = claim.believe(clients)?;
     let store = store.filter(|store| client.may_touch(store, &key));
     let store = store.ok_or(PresignDenial::Disbelieved(Disbelief::Scope))?;
-    Ok(OpenedUrl { id: LinkId::of(&claim.signature), client, store, key, lifetime, overrides })
+    let (id, client) = (LinkId::of(&claim.signature), client.name.clone());
+    Ok(OpenedUrl { id, client, store, key, lifetime, overrides })
 }
 
 /// The store and the key that the path names. No store is a store that none can be called like.
@@ -100,7 +101,7 @@ impl OpenedUrl {
     }
 
     /// Whose access key signed it.
-    pub const fn client(&self) -> &Arc<PresignClient> {
+    pub const fn client(&self) -> &ClientName {
         &self.client
     }
 

@@ -70,4 +70,4 @@ pub enum Parameters {
     Any,
 }
 
-const CLOCK_SKEW: Duration = Duration::from_secs(60);
+pub(super) const CLOCK_SKEW: Duration = Duration::from_secs(60);

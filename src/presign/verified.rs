@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{OpenedUrl, Overrides, PresignClient, PresignDenial, PresignRules};
+use super::{OpenedUrl, Overrides, PresignDenial, PresignRules};
 use crate::link::{LinkId, Revocable, RevocationSet};
-use crate::value::{Fingerprint, ObjectKey, StoreName, UnixTime};
+use crate::value::{ClientName, Fingerprint, ObjectKey, StoreName, UnixTime};
 
 /// A presigned URL that one of our keys signed, in time and not revoked. Only [`OpenedUrl::judge`] makes one.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ impl OpenedUrl {
             store: self.store(),
             object: self.key(),
             fingerprint,
-            client: &self.client().name,
+            client: self.client(),
             issued: self.issued(),
         }
     }
@@ -46,7 +46,7 @@ impl VerifiedUrl {
     }
 
     /// Whose access key signed it.
-    pub fn client(&self) -> &Arc<PresignClient> {
+    pub fn client(&self) -> &ClientName {
         self.0.client()
     }
 

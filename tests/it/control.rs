@@ -14,7 +14,7 @@ use hallpass::catalog::{Catalog, CatalogSettings, FetchRecord};
 use hallpass::config::{Action, ClientKey, ClientSettings};
 use hallpass::control::{self, Clients, ControlParts};
 use hallpass::fetcher::{Profile, Profiles};
-use hallpass::link::{Keyring, LinkBounds, Revocations, Seals};
+use hallpass::link::{Hosts, Keyring, LinkBounds, Revocations, Seals};
 use hallpass::mint::{Heads, KnownObjects, MintPolicy, MintRequest, MintSettings, Minter, MinterParts, Revoker};
 use hallpass::ops::{self, OpsParts, Readiness};
 use hallpass::origin::{
@@ -272,6 +272,7 @@ fn parts(
         stores,
         profiles: profiles.clone(),
         presigning: Live::new(no_presigning()),
+        hosts: Live::new(Hosts::new(&ORIGIN.parse().unwrap(), &[], &BTreeMap::new()).unwrap()),
         bounds,
         revocations,
         metrics: Arc::clone(&metrics),
@@ -288,7 +289,6 @@ fn no_presigning() -> Presigning {
         clients: PresignClients::default(),
         rules: PresignRules::default(),
         fetcher: "meta".parse().unwrap(),
-        virtual_hosts: BTreeMap::new(),
     }
 }
 

@@ -3,12 +3,13 @@
 mod hostile;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::samples::{Presigner, Signed, client, opened, signed_at};
 use super::*;
 use crate::link::{Revocation, RevocationSet};
-use crate::presign::AccessKeyId;
+use crate::presign::{AccessKeyId, PresignClient};
 use crate::value::{Fingerprint, Secret};
 
 fn why(result: Result<OpenedUrl, PresignDenial>) -> PresignDenial {
@@ -47,7 +48,7 @@ fn amazons_own_example_opens() {
     let day = Duration::from_secs(86_400);
     let rules = PresignRules { expires_min: day, expires_max: day };
     let url = open(&request, &vec![amazons].into(), &rules).unwrap();
-    assert_eq!((url.store(), url.key().as_str(), url.client().name.as_str()), (&store, "test.txt", "amazon"));
+    assert_eq!((url.store(), url.key().as_str(), url.client().as_str()), (&store, "test.txt", "amazon"));
     assert_eq!(url.issued().to_string(), "2013-05-24T00:00:00Z");
     assert_eq!(url.expires().to_string(), "2013-05-25T00:00:00Z");
     let id = LinkId::of("aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
@@ -350,6 +351,11 @@ fn time_is_judged_to_the_second() {
     for early in [-61, -3600, -1_000_000] {
         assert_eq!(after(early).unwrap_err(), PresignDenial::TooFarAhead, "{early}");
     }
+    // A short one from the future would end in time, and go on after all that was issued until now is revoked.
+    let short = Arc::new(Presigner { expires: "900".to_owned(), ..Presigner::of("a.jpg") }.sign().open().unwrap());
+    let before = |secs| signed_at().minus(Duration::from_secs(secs));
+    assert!(short.judge(before(60), &rules, &none).is_ok());
+    assert_eq!(short.judge(before(61), &rules, &none).unwrap_err(), PresignDenial::TooFarAhead);
     let shorter = PresignRules { expires_min: rules.expires_min, expires_max: Duration::from_secs(900) };
     assert_eq!(url.judge(signed_at(), &shorter, &none).unwrap_err(), PresignDenial::TooFarAhead, "after a reload");
 }

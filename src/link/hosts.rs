@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use crate::link::PublicOrigin;
+use super::PublicOrigin;
 use crate::value::StoreName;
 
 /// The host names under which requests are for us.
@@ -21,7 +21,7 @@ pub struct Hosts {
 
 /// Whose a host is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Whose {
+pub enum Whose {
     /// The gateway's own.
     Ours,
     /// It stands for this store: presigned links name only the key.
@@ -67,7 +67,7 @@ impl Hosts {
     }
 
     /// Whose `authority` is. User information makes it nobody's.
-    pub(super) fn whose(&self, authority: &str) -> Whose {
+    pub fn whose(&self, authority: &str) -> Whose {
         if authority.contains('@') {
             return Whose::Nobody;
         }
