@@ -13,9 +13,15 @@ mod overrides;
 mod refusals;
 mod reloading;
 mod revoking;
+mod stores;
 mod times;
 mod versions;
 
+use std::sync::Arc;
+
+use crate::kit::gateway::Gateway;
+use crate::kit::presigner::{Presigner, place};
+use crate::kit::scripted::Scripted;
 use crate::kit::wire::Answer;
 
 /// Status, code and message of an error as S3 writes it, which it must be in every respect.
@@ -52,4 +58,17 @@ fn denied() -> (u16, String) {
 
 fn bad_query() -> (u16, String) {
     (400, "AuthorizationQueryParametersError".to_owned())
+}
+
+/// A gateway over a scripted store whose one object is `a.bin`.
+async fn scripted(settings: &str, bytes: &[u8]) -> (Gateway, String, Scripted) {
+    let key = Presigner::new("billing");
+    let mut place = place(&[&key], "");
+    place.settings.push_str(settings);
+    let store = Scripted::new();
+    store.put("a.bin", bytes.to_vec());
+    let gate = place.start().await;
+    gate.replace_store(Arc::new(store.clone()));
+    let link = key.link(gate.rooms.clock.now(), "a.bin");
+    (gate, link, store)
 }
