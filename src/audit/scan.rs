@@ -314,3 +314,26 @@ const MARK_OBJECTS: u32 = 100;
 const MARK_EVERY: Duration = Duration::from_secs(1);
 /// How many keys of one class are told of.
 const ALIKE_MAX: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Origins;
+
+    #[test]
+    fn no_mark_is_set_at_a_key_that_no_listing_can_begin_behind() {
+        let of = Origins { store: "media".into(), place: "bucket b".into(), prefix: String::new() };
+        let mut journal = Journal::temporary(&of).unwrap();
+        let mut marks = Marks::default();
+        for (key, resumable) in [("a", true), ("caf%E9", false), ("-", false), ("z", true)] {
+            let examined = Examined { key: key.into(), findings: Vec::new(), resumable, bytes: 0 };
+            marks.take(&mut journal, examined).unwrap();
+            if !resumable {
+                marks.set(&mut journal).unwrap();
+            }
+        }
+        marks.set(&mut journal).unwrap();
+        let records: Vec<_> = journal.records().unwrap().map(Result::unwrap).skip(1).collect();
+        assert_eq!(records, [Record::Done { after: "z".into(), objects: 4, bytes: 0 }]);
+    }
+}

@@ -195,4 +195,21 @@ mod tests {
         assert_eq!(keys(dir.path(), "a/b", None).await, ["a/b/2", "a/b/3"]);
         assert_eq!(keys(dir.path(), "a", None).await, ["a/1", "a/b/2", "a/b/3", "a/c", "a.txt"]);
     }
+
+    #[tokio::test]
+    async fn a_directory_too_deep_to_be_named_is_odd_and_the_rest_is_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("z.jpg"), b"x").unwrap();
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let mut deepest = rustix::fs::open(dir.path(), flags, rustix::fs::Mode::empty()).unwrap();
+        let name = "d".repeat(250);
+        for _ in 0..17 {
+            rustix::fs::mkdirat(&deepest, &name, rustix::fs::Mode::RWXU).unwrap();
+            deepest = rustix::fs::openat(&deepest, &name, flags, rustix::fs::Mode::empty()).unwrap();
+        }
+        let store = LocalOrigin::open(&LocalSettings { root: dir.path().into() }).unwrap();
+        let page = store.page("", None).await.unwrap();
+        let told: Vec<_> = page.entries.iter().map(|entry| (entry.key.len(), entry.odd.is_some())).collect();
+        assert_eq!(told, [(17 * 251, true), (5, false)]);
+    }
 }

@@ -173,3 +173,17 @@ const NO_CONDITION: &str = "the store does not implement a copy that is held to 
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
 /// What stands in `x-amz-copy-source` as it is.
 const LITERAL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_step_without_an_answer_means_what_it_says() {
+        let waited = || OriginError::Timeout(Waited::FirstByte(PATIENCE));
+        let head = within(std::future::pending::<Result<(), _>>(), RetypeError::Store).await;
+        assert_eq!(head, Err(RetypeError::Store(waited())));
+        let copy = within(std::future::pending::<Result<(), _>>(), RetypeError::Unknown).await;
+        assert_eq!(copy, Err(RetypeError::Unknown(waited())));
+    }
+}
