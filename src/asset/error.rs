@@ -22,7 +22,7 @@ pub enum AssetError {
     /// The link is not believed.
     Denied(Denial),
     /// The presigned URL is not believed.
-    Unsigned(PresignDenial),
+    UrlDenied(PresignDenial),
     /// The link is good and the fetcher is not admitted.
     Refused,
     /// The request's own conditions are not met.
@@ -59,7 +59,7 @@ impl AssetError {
     pub fn label(&self) -> &'static str {
         match self {
             Self::Denied(denial) => denial.label(),
-            Self::Unsigned(denial) => denial.label(),
+            Self::UrlDenied(denial) => denial.label(),
             Self::Refused => "fetcher",
             Self::PreconditionFailed => "precondition-failed",
             Self::RangeUnsatisfiable { .. } => "range-unsatisfiable",
@@ -100,7 +100,7 @@ impl AssetError {
                 .with_field(CONTENT_RANGE, content_range_unsatisfied(*length)),
             Self::Read(error) => read_problem(error),
             // A grant says all of this, so a link never comes here.
-            Self::Unsigned(_) | Self::NoSuchObject | Self::ContentEncoded(_) | Self::Type(_) => self.s3_problem(),
+            Self::UrlDenied(_) | Self::NoSuchObject | Self::ContentEncoded(_) | Self::Type(_) => self.s3_problem(),
         }
     }
 }

@@ -42,7 +42,7 @@ pub(super) async fn locate(
             if let ContentId::Fingerprint(fingerprint) = representation.content
                 && parts.revocations.ask(|set| url.is_revoked_by(set, Some(fingerprint)))
             {
-                return Err(AssetError::Unsigned(PresignDenial::Revoked(Revocation::Fingerprint(fingerprint))));
+                return Err(AssetError::UrlDenied(PresignDenial::Revoked(Revocation::Fingerprint(fingerprint))));
             }
             (representation, ahead, true)
         }

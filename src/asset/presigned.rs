@@ -21,7 +21,7 @@ pub(super) struct Opened {
 }
 
 /// Why a URL is not believed, and its id, where a key of ours signed it.
-pub(super) struct Disbelieved {
+pub(super) struct Denied {
     pub(super) denial: PresignDenial,
     pub(super) id: Option<LinkId>,
 }
@@ -34,30 +34,28 @@ pub(super) fn believe(
     presigning: &Arc<Presigning>,
     revocations: &Revocations,
     now: UnixTime,
-) -> Result<Warrant, Disbelieved> {
+) -> Result<Warrant, Denied> {
     // The store is a part of the name, for which host is whose changes by a reload of its own.
     let store = target.store.map_or("", StoreName::as_str);
     let (name, tag) = ([target.authority, target.path, target.query, store], signature(target.query));
-    let (opened, is_new) = match memo.recall(name, tag, presigning) {
-        Some(opened) => (opened, None),
-        None => first(target, method, presigning).map_err(|denial| Disbelieved { denial, id: None })?,
+    let (opened, is_memorable) = match memo.recall(name, tag, presigning) {
+        Some(opened) => (opened, false),
+        None => first(target, method, presigning).map_err(|denial| Denied { denial, id: None })?,
     };
     let judged = revocations.ask(|set| opened.url.judge(now, &presigning.rules, set));
-    let url = judged.map_err(|denial| Disbelieved { denial, id: Some(opened.url.id()) })?;
-    if let Some(Memorable) = is_new {
+    let url = judged.map_err(|denial| Denied { denial, id: Some(opened.url.id()) })?;
+    if is_memorable {
         memo.remember(name, tag, presigning, opened.clone());
     }
     Ok(Warrant::of_url(url, opened.place, presigning.fetcher.clone()))
 }
 
-/// The URL opens for GET and HEAD alike, so a memo may answer for both.
-struct Memorable;
-
+/// Opens a URL that is not remembered. What was signed for GET opens for GET and HEAD alike, so it may be.
 fn first(
     target: &PresignedTarget<'_>,
     method: Retrieval,
     presigning: &Presigning,
-) -> Result<(Opened, Option<Memorable>), PresignDenial> {
+) -> Result<(Opened, bool), PresignDenial> {
     let open = |method| {
         let PresignedTarget { authority, path, query, store } = *target;
         let addressing = store.map_or(Addressing::Path, Addressing::VirtualHost);
@@ -66,8 +64,8 @@ fn first(
         Ok(Opened { url, place: Arc::default() })
     };
     match (open(Retrieval::Get), method) {
-        (Ok(opened), _) => Ok((opened, Some(Memorable))),
-        (Err(_), Retrieval::Head) => open(Retrieval::Head).map(|opened| (opened, None)),
+        (Ok(opened), _) => Ok((opened, true)),
+        (Err(_), Retrieval::Head) => open(Retrieval::Head).map(|opened| (opened, false)),
         (Err(denial), Retrieval::Get) => Err(denial),
     }
 }

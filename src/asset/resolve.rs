@@ -23,11 +23,15 @@ use crate::value::{ByteSpan, FileName, VersionId};
 #[derive(Debug, Default)]
 pub(super) struct Place(ArcSwapOption<Resolved>);
 
+/// What was made of what the store said.
 #[derive(Debug)]
 struct Resolved {
     meta: Arc<ObjectMeta>,
-    representation: Arc<Representation>,
+    outcome: Outcome,
 }
+
+/// A refusal is kept too: it would cost a read of the store each time.
+type Outcome = Result<Arc<Representation>, AssetError>;
 
 /// What was read already to see what it is: the beginning of a body that is wanted as a whole.
 pub(super) struct Ahead {
@@ -43,10 +47,10 @@ pub(super) async fn resolve(
     wants_whole: bool,
 ) -> Result<(Arc<Representation>, Option<Ahead>), AssetError> {
     let origin = parts.store(url.store())?;
-    let meta = parts.heads.ask(&origin, url.store(), url.key()).await.map_err(not_there)?;
+    let meta = parts.heads.ask_for_anybody(&origin, url.store(), url.key()).await.map_err(not_there)?;
     let last = place.0.load_full();
     if let Some(last) = last.as_ref().filter(|last| Arc::ptr_eq(&last.meta, &meta)) {
-        return Ok((Arc::clone(&last.representation), None));
+        return last.outcome.clone().map(|representation| (representation, None));
     }
     Box::pin(Resolving { parts, url, origin, meta }.anew(place, last, wants_whole)).await
 }
@@ -72,26 +76,30 @@ impl Resolving<'_> {
         last: Option<Arc<Resolved>>,
         wants_whole: bool,
     ) -> Result<(Arc<Representation>, Option<Ahead>), AssetError> {
+        let (outcome, ahead) = self.look(last, wants_whole).await?;
+        place.0.store(Some(Arc::new(Resolved { meta: Arc::clone(&self.meta), outcome: outcome.clone() })));
+        outcome.map(|representation| (representation, ahead))
+    }
+
+    /// What is there now, or why it is not served; an error where that could not be found out.
+    async fn look(
+        &self,
+        last: Option<Arc<Resolved>>,
+        wants_whole: bool,
+    ) -> Result<(Outcome, Option<Ahead>), AssetError> {
         if let Some(coding) = &self.meta.content_encoding {
-            return Err(AssetError::ContentEncoded(coding.clone()));
+            return Ok((Err(AssetError::ContentEncoded(coding.clone())), None));
         }
         let known = self.parts.known.recall(&self.id()).await.filter(|known| known.length == self.meta.length);
-        let (representation, ahead) = match (known, last) {
-            (Some(known), _) => {
-                let content = ContentId::Fingerprint(known.fingerprint);
-                (Arc::new(self.describe(content, &known.facts)?), None)
-            }
-            (None, Some(last)) if *last.meta == *self.meta && is_believed(&last.representation) => {
-                (Arc::clone(&last.representation), None)
-            }
-            (None, _) => {
-                let (facts, ahead) = self.glimpse(wants_whole).await?;
-                (Arc::new(self.describe(ContentId::Version(self.version()), &facts)?), ahead)
-            }
-        };
-        let meta = Arc::clone(&self.meta);
-        place.0.store(Some(Arc::new(Resolved { meta, representation: Arc::clone(&representation) })));
-        Ok((representation, ahead))
+        if let Some(known) = known {
+            let content = ContentId::Fingerprint(known.fingerprint);
+            return Ok((self.describe(content, &known.facts).map(Arc::new), None));
+        }
+        if let Some(last) = last.filter(|last| *last.meta == *self.meta && holds_still(&last.outcome)) {
+            return Ok((last.outcome.clone(), None));
+        }
+        let (facts, ahead) = self.glimpse(wants_whole).await?;
+        Ok((self.describe(ContentId::Version(self.version()), &facts).map(Arc::new), ahead))
     }
 
     fn id(&self) -> ObjectId {
@@ -148,8 +156,9 @@ impl Resolving<'_> {
     }
 }
 
-const fn is_believed(representation: &Representation) -> bool {
-    matches!(representation.content, ContentId::Version(_))
+/// Whether the beginning would show the same again: it was all that was seen. Rules that change make another memo, and so another place.
+fn holds_still(outcome: &Outcome) -> bool {
+    outcome.as_ref().map_or(true, |representation| matches!(representation.content, ContentId::Version(_)))
 }
 
 fn not_there(failure: HeadFailure) -> AssetError {

@@ -19,7 +19,7 @@ impl AssetError {
     /// What the fetcher of a presigned URL is told.
     pub fn s3_problem(&self) -> Problem {
         let problem = match self {
-            Self::Unsigned(denial) => unsigned(denial),
+            Self::UrlDenied(denial) => unsigned(denial),
             Self::Refused => FETCHER_REFUSED.because("The URL is good, but not for this fetcher."),
             Self::PreconditionFailed => PRECONDITION_FAILED
                 .because("At least one of the preconditions you specified did not hold.")

@@ -12,7 +12,7 @@ use super::believe::{Links, believe};
 use super::locate::{Located, locate};
 use super::open::{Opened, Opener};
 use super::permit::admit;
-use super::presigned::{self, Disbelieved, Urls};
+use super::presigned::{self, Denied, Urls};
 use super::reply::{Content, Reply};
 use super::resolve::Ahead;
 use super::warrant::Sight;
@@ -187,9 +187,9 @@ impl Assets {
     ) -> Result<Warrant, AssetError> {
         let presigning = self.0.parts.presigning.get();
         let believed = presigned::believe(target, method, &self.0.urls, &presigning, &self.0.parts.revocations, now);
-        story.link = believed.as_ref().map_or_else(|unsigned| unsigned.id, |warrant| Some(warrant.id()));
+        story.link = believed.as_ref().map_or_else(|denied| denied.id, |warrant| Some(warrant.id()));
         story.ours = story.link.is_some();
-        believed.map_err(|Disbelieved { denial, .. }| AssetError::Unsigned(denial))
+        believed.map_err(|Denied { denial, .. }| AssetError::UrlDenied(denial))
     }
 
     fn admit(

@@ -177,11 +177,11 @@ impl Believed {
     const fn of(state: &LinkState) -> Self {
         match state {
             LinkState::Valid | LinkState::NoProfile => Self::Valid,
-            LinkState::Denied(Denial::Expired { .. }) | LinkState::Unsigned(PresignDenial::Expired { .. }) => {
+            LinkState::Denied(Denial::Expired { .. }) | LinkState::UrlDenied(PresignDenial::Expired { .. }) => {
                 Self::Expired
             }
-            LinkState::Denied(Denial::Revoked(_)) | LinkState::Unsigned(PresignDenial::Revoked(_)) => Self::Revoked,
-            LinkState::Denied(Denial::Invalid(_)) | LinkState::Unsigned(_) => Self::Invalid,
+            LinkState::Denied(Denial::Revoked(_)) | LinkState::UrlDenied(PresignDenial::Revoked(_)) => Self::Revoked,
+            LinkState::Denied(Denial::Invalid(_)) | LinkState::UrlDenied(_) => Self::Invalid,
             LinkState::NotALink => Self::NotALink,
         }
     }
@@ -190,7 +190,7 @@ impl Believed {
 const fn reason(state: &LinkState) -> Option<&'static str> {
     match state {
         LinkState::Denied(denial) => Some(denial.label()),
-        LinkState::Unsigned(denial) => Some(denial.label()),
+        LinkState::UrlDenied(denial) => Some(denial.label()),
         LinkState::NoProfile => Some("no-profile"),
         LinkState::Valid | LinkState::NotALink => None,
     }
@@ -200,7 +200,7 @@ const fn reason(state: &LinkState) -> Option<&'static str> {
 fn would_be(found: &Inspection) -> Option<WouldBe> {
     let problem = match (&found.state, &found.object) {
         (LinkState::Denied(denial), _) => AssetError::Denied(denial.clone()).problem(),
-        (LinkState::Unsigned(denial), _) => AssetError::Unsigned(denial.clone()).s3_problem(),
+        (LinkState::UrlDenied(denial), _) => AssetError::UrlDenied(denial.clone()).s3_problem(),
         (LinkState::Valid, Some(Err(error))) if matches!(found.opened, Some(Inspected::Presigned(..))) => {
             AssetError::of_head(error.clone()).s3_problem()
         }

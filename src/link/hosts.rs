@@ -1,6 +1,6 @@
 //! The host names that are ours.
 //!
-//! The host decides only whether we answer: it never reaches a key, a seal or a link.
+//! The host decides whether we answer, and, where it is a store's own, which store a presigned URL leads to. It never reaches a seal or a link.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;

@@ -10,7 +10,11 @@ use crate::value::{ObjectKey, StoreName};
 
 /// What stores said of their objects lately. Clones share it.
 #[derive(Clone)]
-pub struct Heads(Memo<Located, Arc<ObjectMeta>>);
+pub struct Heads {
+    there: Memo<Located, Arc<ObjectMeta>>,
+    /// Where nothing was, for those who may believe that too.
+    absent: Memo<Located, ()>,
+}
 
 /// Where an object lies.
 type Located = (StoreName, ObjectKey);
@@ -29,13 +33,15 @@ pub enum HeadFailure {
 impl Heads {
     /// Each word of a store is believed for so long.
     pub fn new(fresh_for: Duration) -> Self {
-        Self(Memo::builder().max_capacity(HEADS).time_to_live(fresh_for).build())
+        let there = Memo::builder().max_capacity(HEADS).time_to_live(fresh_for).build();
+        let absent = Memo::builder().max_capacity(HEADS).time_to_live(fresh_for.min(ABSENT_FOR)).build();
+        Self { there, absent }
     }
 
     /// What `store`, called `name`, says of the object at `key`. While the word is believed it is the same `Arc`.
     ///
     /// # Errors
-    /// As [`HeadFailure`] says; no failure is believed any longer than by those who wait for it.
+    /// As [`HeadFailure`] says; no failure is believed any longer than by those who wait for it: who has just stored an object may mint.
     pub async fn ask(
         &self,
         store: &Arc<dyn Origin>,
@@ -43,20 +49,40 @@ impl Heads {
         key: &ObjectKey,
     ) -> Result<Arc<ObjectMeta>, HeadFailure> {
         let object = (name.clone(), key.clone());
-        match self.0.get(&object).await {
+        match self.there.get(&object).await {
             Some(meta) => Ok(meta),
             // What is slow anyway waits in a box, so that a request that is not takes little memory.
             None => Box::pin(self.ask_store(store, object)).await,
         }
     }
 
-    /// Believes the word no longer: the object turned out to be another.
+    /// The same for anybody who has a URL: that nothing is there is believed for a blink, so a URL that leads nowhere does not ask the store each time.
+    pub async fn ask_for_anybody(
+        &self,
+        store: &Arc<dyn Origin>,
+        name: &StoreName,
+        key: &ObjectKey,
+    ) -> Result<Arc<ObjectMeta>, HeadFailure> {
+        let object = (name.clone(), key.clone());
+        if self.absent.contains_key(&object) {
+            return Err(OriginError::NotFound.into());
+        }
+        let said = self.ask(store, name, key).await;
+        if said == Err(HeadFailure::Store(OriginError::NotFound)) {
+            self.absent.insert(object, ()).await;
+        }
+        said
+    }
+
+    /// Believes the word no longer: the object turned out to be another, or to be there.
     pub async fn forget(&self, name: &StoreName, key: &ObjectKey) {
-        self.0.invalidate(&(name.clone(), key.clone())).await;
+        let object = (name.clone(), key.clone());
+        self.there.invalidate(&object).await;
+        self.absent.invalidate(&object).await;
     }
 
     async fn ask_store(&self, store: &Arc<dyn Origin>, object: Located) -> Result<Arc<ObjectMeta>, HeadFailure> {
-        let (heads, store) = (self.0.clone(), Arc::clone(store));
+        let (heads, store) = (self.there.clone(), Arc::clone(store));
         // A task of its own, because moka panics in those who wait when too many of those who asked before them are gone.
         let asked = tokio::spawn(async move {
             let key = object.1.clone();
@@ -69,5 +95,8 @@ impl Heads {
     }
 }
 
+/// How long it is believed that nothing is there: long enough to spare the store, and too short for a fetcher to come too late for what was just
+/// stored.
+const ABSENT_FOR: Duration = Duration::from_millis(200);
 /// How many objects' metadata are believed at once.
 const HEADS: u64 = 50_000;

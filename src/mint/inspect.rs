@@ -39,7 +39,7 @@ pub enum LinkState {
     /// It is not, and why.
     Denied(Denial),
     /// It is presigned, and not believed.
-    Unsigned(PresignDenial),
+    UrlDenied(PresignDenial),
     /// It would be, but its fetcher profile is gone, and so nobody is admitted.
     NoProfile,
     /// The text has not even the shape of one.
@@ -102,12 +102,12 @@ fn inspect_presigned(url: &str, judge: &Judge<'_>, now: UnixTime) -> Inspection 
     let (opened, methods): (_, &[_]) = match (open(Retrieval::Get), open(Retrieval::Head)) {
         (Ok(opened), _) => (opened, &["GET", "HEAD"]),
         (_, Ok(opened)) => (opened, &["HEAD"]),
-        (Err(denial), _) => return told(LinkState::Unsigned(denial)),
+        (Err(denial), _) => return told(LinkState::UrlDenied(denial)),
     };
     let state = match judge.revocations.ask(|set| opened.judge(now, &presigning.rules, set)) {
         Ok(_) if judge.profiles.contains_key(&presigning.fetcher) => LinkState::Valid,
         Ok(_) => LinkState::NoProfile,
-        Err(denial) => LinkState::Unsigned(denial),
+        Err(denial) => LinkState::UrlDenied(denial),
     };
     Inspection { id: Some(opened.id()), state, opened: Some(Inspected::Presigned(opened, methods)), object: None }
 }

@@ -164,19 +164,19 @@ impl From<PresignFault> for PresignDenial {
 }
 
 impl PresignDenial {
-    /// A metric label.
+    /// A metric label; that of a link's denial of the same kind is another one, for who migrates wants to tell them apart.
     pub const fn label(&self) -> &'static str {
         match self {
-            Self::OldSignature => "old-signature",
-            Self::Malformed(fault) if fault.is_of_override() => "override",
-            Self::Malformed(_) => "malformed",
-            Self::Lifetime { .. } => "lifetime",
-            Self::Disbelieved(Disbelief::Key) => "key",
-            Self::Disbelieved(Disbelief::Signature) => "signature",
-            Self::Disbelieved(Disbelief::Scope) => "scope",
-            Self::TooFarAhead => "too-far-ahead",
-            Self::Expired { .. } => "expired",
-            Self::Revoked(_) => "revoked",
+            Self::OldSignature => "presigned-old-signature",
+            Self::Malformed(fault) if fault.is_of_override() => "presigned-override",
+            Self::Malformed(_) => "presigned-malformed",
+            Self::Lifetime { .. } => "presigned-lifetime",
+            Self::Disbelieved(Disbelief::Key) => "presigned-key",
+            Self::Disbelieved(Disbelief::Signature) => "presigned-signature",
+            Self::Disbelieved(Disbelief::Scope) => "presigned-scope",
+            Self::TooFarAhead => "presigned-too-far-ahead",
+            Self::Expired { .. } => "presigned-expired",
+            Self::Revoked(_) => "presigned-revoked",
         }
     }
 }

@@ -3,12 +3,13 @@
 mod hostile;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::samples::{Presigner, Signed, client, opened, signed_at};
 use super::*;
 use crate::link::{Revocation, RevocationSet};
-use crate::presign::AccessKeyId;
+use crate::presign::{AccessKeyId, PresignClient};
 use crate::value::{Fingerprint, Secret};
 
 fn why(result: Result<OpenedUrl, PresignDenial>) -> PresignDenial {

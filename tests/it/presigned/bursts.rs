@@ -58,3 +58,24 @@ async fn five_hundred_clients_of_one_cold_object_are_one_question_and_one_read()
     let heads = gate.origin_calls() - 1;
     assert!((1..=5).contains(&heads), "{heads} questions");
 }
+
+#[tokio::test]
+async fn what_is_absent_or_refused_does_not_ask_the_store_each_time() {
+    let (gate, key) = gate().await;
+    let store = Scripted::new();
+    store.put(
+        "page.jpg",
+        b"<!doctype html><title>x</title>".iter().chain(&content(1, BIG)).copied().collect::<Vec<_>>(),
+    );
+    gate.replace_store(Arc::new(store.clone()));
+    for (name, status) in [("absent.jpg", 404), ("page.jpg", 403)] {
+        let link = key.link(gate.rooms.clock.now(), name);
+        let before = gate.origin_calls();
+        for _ in 0..50 {
+            assert_eq!(gate.get(&link).await.status, status, "{name}");
+        }
+        // That nothing is there is believed for a fifth of a second, a head for two, which a loaded machine may need more than once.
+        let calls = gate.origin_calls() - before;
+        assert!((1..=25).contains(&calls), "{name}: {calls}");
+    }
+}

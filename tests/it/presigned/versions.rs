@@ -306,13 +306,15 @@ async fn an_overwrite_between_a_question_and_a_read_gives_the_new_or_nothing() {
 }
 
 #[tokio::test]
-async fn what_comes_to_be_there_is_served_at_once() {
+async fn what_comes_to_be_there_is_served_a_moment_later() {
     let (gate, key) = gate().await;
     let link = key.link(gate.rooms.clock.now(), "late.txt");
     for _ in 0..2 {
         assert_eq!(code(&gate.get(&link).await).1, "NoSuchKey");
     }
     gate.place.put("late.txt", b"hello");
+    // That nothing was there is believed for a fifth of a second.
+    tokio::time::sleep(Duration::from_millis(250)).await;
     assert_eq!(gate.get(&link).await.body, b"hello");
 }
 
@@ -345,6 +347,37 @@ async fn a_store_that_does_not_answer_is_told_as_s3_would() {
     assert_eq!(code(&gate.get(&link).await), (504, "InternalError".to_owned()));
     store.heal("a.bin");
     assert_eq!(gate.get(&link).await.body, b"hello");
+}
+
+#[tokio::test]
+async fn a_panic_in_a_store_is_an_error_of_s3s_and_ends_nothing_else() {
+    let (gate, link, store) = scripted("", b"hello").await;
+    store.script("a.bin", Script::always(Fault::Panic(0)));
+    let answer = gate.get(&link).await;
+    assert!(matches!(code(&answer), (500 | 502, ref code) if code == "InternalError"), "{answer:?}");
+    store.heal("a.bin");
+    assert_eq!(gate.get(&link).await.body, b"hello");
+}
+
+#[tokio::test]
+async fn a_version_that_is_read_for_the_first_time_may_be_minted_meanwhile() {
+    let bytes = content(13, 4 << 20);
+    let (gate, link, store) = scripted("", &bytes).await;
+    store.script("a.bin", Script::always(Fault::Stall(1_500_000)));
+    let mut wire = Wire::connect_narrow(gate.addresses.public).await;
+    wire.send(request("GET", &link, &[])).await;
+    let head = wire.head().await.unwrap();
+    assert_eq!((head.status, head.length()), (200, Some(bytes.len())));
+    let minting = async { gate.mint(json!({ "key": "a.bin" })).await };
+    let healing = async {
+        store.until("a.bin", |reads| reads.iter().all(|read| read.sent == 1_500_000 || read.over)).await;
+        store.heal("a.bin");
+    };
+    let (minted, ()) = tokio::join!(minting, healing);
+    assert!(wire.body(bytes.len()).await.unwrap() == bytes, "who came first reads on");
+    let after = gate.get(&link).await;
+    assert_eq!((after.field("etag"), after.body == bytes), (head.field("etag"), true));
+    assert!(gate.get(&minted.path).await.body == bytes);
 }
 
 #[tokio::test]
