@@ -4,6 +4,8 @@
 //! copy could not keep is refused before anything happens. The head must be of the version that was looked at, with the type that was seen then,
 //! and both what is copied and what the copy replaces must still have its entity tag: else an upload during the copy would be lost.
 
+use std::time::Duration;
+
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::copy_object::CopyObjectError;
@@ -33,8 +35,8 @@ impl Retype for S3Survey {
         to: &'a MediaType,
     ) -> BoxFuture<'a, Result<(), RetypeError>> {
         async move {
-            let copy = within(prepared(&self.store, key, version, from), RetypeError::Store).await?;
-            within(carried_out(copy.content_type(to.as_str())), RetypeError::Unknown).await
+            let copy = within(PATIENCE, prepared(&self.store, key, version, from), RetypeError::Store).await?;
+            within(PATIENCE, carried_out(copy.content_type(to.as_str())), RetypeError::Unknown).await
         }
         .boxed()
     }
@@ -42,11 +44,12 @@ impl Retype for S3Survey {
 
 /// A step with an end; `late` is what it means to have reached it.
 async fn within<T>(
+    limit: Duration,
     step: impl Future<Output = Result<T, RetypeError>>,
     late: fn(OriginError) -> RetypeError,
 ) -> Result<T, RetypeError> {
-    let waited = |_| Err(late(OriginError::Timeout(Waited::FirstByte(PATIENCE))));
-    tokio::time::timeout(PATIENCE, step).await.unwrap_or_else(waited)
+    let waited = |_| Err(late(OriginError::Timeout(Waited::FirstByte(limit))));
+    tokio::time::timeout(limit, step).await.unwrap_or_else(waited)
 }
 
 /// The copy that keeps everything but the type, of which nothing is said yet.
@@ -170,7 +173,7 @@ const COPY_MAX: i64 = 5 * 1024 * 1024 * 1024;
 const NO_CONDITION: &str = "the store does not implement a copy that is held to what it replaces (If-Match), so an upload at the same time could \
                             be lost; change it by hand";
 /// How long the head of one object may take, and how long its copy.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// What stands in `x-amz-copy-source` as it is.
 const LITERAL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -178,12 +181,13 @@ const LITERAL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_step_without_an_answer_means_what_it_says() {
-        let waited = || OriginError::Timeout(Waited::FirstByte(PATIENCE));
-        let head = within(std::future::pending::<Result<(), _>>(), RetypeError::Store).await;
+        let limit = Duration::from_millis(5);
+        let waited = || OriginError::Timeout(Waited::FirstByte(limit));
+        let head = within(limit, std::future::pending::<Result<(), _>>(), RetypeError::Store).await;
         assert_eq!(head, Err(RetypeError::Store(waited())));
-        let copy = within(std::future::pending::<Result<(), _>>(), RetypeError::Unknown).await;
+        let copy = within(limit, std::future::pending::<Result<(), _>>(), RetypeError::Unknown).await;
         assert_eq!(copy, Err(RetypeError::Unknown(waited())));
     }
 }

@@ -160,7 +160,7 @@ async fn serve(listener: TcpListener, state: Arc<State>) {
     let service = builder.build();
     while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
-        let service = service.clone();
+        let (service, state) = (service.clone(), Arc::clone(&state));
         let answer = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
             let (service, state, is_put) = (service.clone(), Arc::clone(&state), request.method() == "PUT");
             async move {
