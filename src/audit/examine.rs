@@ -24,13 +24,15 @@ pub(super) struct Listed {
 pub(super) struct Examined {
     pub(super) key: String,
     pub(super) findings: Vec<Finding>,
+    /// Whether a listing can go on behind its key. One that is odd may not be what the store calls it.
+    pub(super) resumable: bool,
     /// How many bytes of it were read.
     pub(super) bytes: u64,
 }
 
 /// Looks at one object. `heavy` bounds how many long spans are held at a time.
 pub(super) async fn examine(survey: &dyn Survey, origin: &dyn Origin, listed: Listed, heavy: &Semaphore) -> Examined {
-    let mut bytes = 0;
+    let (mut bytes, resumable) = (0, listed.odd.is_none());
     let seen = seen(origin, &listed, heavy, &mut bytes).await;
     let findings = match seen.map(|seen| Seen { holds_types: survey.holds_types(), ..seen }) {
         Ok(seen) => judge(&seen),
@@ -38,7 +40,7 @@ pub(super) async fn examine(survey: &dyn Survey, origin: &dyn Origin, listed: Li
             vec![Finding { code: Code::Unreadable, key: Some(listed.key.clone()), detail: why, retype: None }]
         }
     };
-    Examined { key: listed.key, findings, bytes }
+    Examined { key: listed.key, findings, resumable, bytes }
 }
 
 async fn seen(origin: &dyn Origin, listed: &Listed, heavy: &Semaphore, read: &mut u64) -> Result<Seen, String> {

@@ -55,7 +55,7 @@ pub async fn fix(
 
 async fn try_one(store: &dyn Retype, (key, retype): (String, Retyping)) -> FixOutcome {
     let result = match (key.parse(), retype.version.parse(), retype.to.parse()) {
-        (Ok(key), Ok(version), Ok(media_type)) => store.retype(&key, &version, &media_type).await,
+        (Ok(key), Ok(version), Ok(to)) => store.retype(&key, &version, retype.from.as_deref(), &to).await,
         _ => Err(RetypeError::Refused("the audit's state cannot be read here; run the audit again")),
     };
     FixOutcome { key, to: retype.to, result }

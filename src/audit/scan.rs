@@ -112,7 +112,7 @@ async fn sample_access_lists(
     options: &ScanOptions,
 ) -> Result<(), ScanError> {
     let page = patience::page(survey, &options.prefix, None).await?;
-    let current = page.entries.iter().filter(|entry| entry.current.is_some());
+    let current = page.entries.iter().filter(|entry| entry.current.is_some() && entry.odd.is_none());
     let keys: Vec<ObjectKey> = current.filter_map(|entry| entry.key.parse().ok()).take(SAMPLE).collect();
     let asked = stream::iter(&keys).map(|key| survey.openness(key)).buffered(options.concurrency);
     let said: Vec<_> = asked.collect().await;
@@ -179,7 +179,7 @@ async fn look_at_objects(
     let (total, shared) = journal.progress.counted.clone().unwrap_or_default();
     let shared = shared.unwrap_or_default();
     let heavy = Semaphore::new(HEAVY);
-    let after = journal.progress.after.clone().map(|key| Cursor { key, version: None });
+    let after = journal.progress.after.clone().map(|key| Cursor { key, mark: None });
     let mut listing = Listing::behind(survey, &options.prefix, after);
     let mut marks = Marks::default();
     while let Some(page) = listing.next().await? {
@@ -217,6 +217,11 @@ impl Marks {
     fn take(&mut self, journal: &mut Journal, examined: Examined) -> io::Result<()> {
         journal.progress.objects += 1;
         journal.progress.bytes += examined.bytes;
+        if !examined.resumable {
+            // Neither here nor before it, or its findings would be told twice.
+            self.pending = None;
+            return Ok(());
+        }
         let (since, count) = self.pending.take().map_or((Instant::now(), 1), |(_, since, count)| (since, count + 1));
         self.pending = Some((examined.key, since, count));
         if count >= MARK_OBJECTS || since.elapsed() >= MARK_EVERY { self.set(journal) } else { Ok(()) }
@@ -309,3 +314,26 @@ const MARK_OBJECTS: u32 = 100;
 const MARK_EVERY: Duration = Duration::from_secs(1);
 /// How many keys of one class are told of.
 const ALIKE_MAX: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Origins;
+
+    #[test]
+    fn no_mark_is_set_at_a_key_that_no_listing_can_begin_behind() {
+        let of = Origins { store: "media".into(), place: "bucket b".into(), prefix: String::new() };
+        let mut journal = Journal::temporary(&of).unwrap();
+        let mut marks = Marks::default();
+        for (key, resumable) in [("a", true), ("caf%E9", false), ("-", false), ("z", true)] {
+            let examined = Examined { key: key.into(), findings: Vec::new(), resumable, bytes: 0 };
+            marks.take(&mut journal, examined).unwrap();
+            if !resumable {
+                marks.set(&mut journal).unwrap();
+            }
+        }
+        marks.set(&mut journal).unwrap();
+        let records: Vec<_> = journal.records().unwrap().map(Result::unwrap).skip(1).collect();
+        assert_eq!(records, [Record::Done { after: "z".into(), objects: 4, bytes: 0 }]);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::finding::{Code, Finding, Setting};
+use super::finding::{Code, Finding, Setting, SettingVerdict};
 use super::fold::exact;
 use super::journal::{Journal, JournalError, Record};
 
@@ -57,6 +57,11 @@ impl Summary {
         if group.examples.len() < EXAMPLES {
             group.examples.push(finding);
         }
+    }
+
+    /// The settings that could not be read.
+    pub fn unknown(&self) -> impl Iterator<Item = &Setting> {
+        self.settings.iter().filter(|one| one.verdict == SettingVerdict::Unknown)
     }
 
     /// How many findings there are.

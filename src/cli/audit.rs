@@ -4,6 +4,7 @@ mod fixing;
 mod printing;
 mod watching;
 
+use std::cell::Cell;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -49,7 +50,8 @@ pub(super) struct AuditArgs {
     yes: bool,
 }
 
-/// Audits, and prints what was found; exit 0 when nothing was, 1 when something was.
+/// Audits, and prints what was found; exit 0 when nothing was, 1 when something was, [`OPEN_QUESTIONS`] when nothing was, and not
+/// everything could be asked.
 pub(super) async fn run(args: &AuditArgs, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let settings = load_settings(&args.config)?;
     let store = open(args, &settings).await?;
@@ -65,17 +67,33 @@ pub(super) async fn run(args: &AuditArgs, out: &mut dyn Write) -> Result<ExitCod
         printing::print(format, &of, &mut journal, out)?;
     }
     if args.fix_types {
+        let begun = Cell::new(false);
         tokio::select! {
             biased;
-            signal = interrupted() => return Err(stopped(args, signal)),
-            done = fixed(args, &store, &mut journal, format, out) => done?,
+            signal = interrupted() => {
+                let told = if begun.get() { UNDER_WAY } else { "" };
+                let stopped = stopped(args, signal);
+                return Err(Failure { text: format!("{}{told}", stopped.text), ..stopped });
+            }
+            done = fixed(args, &store, &mut journal, format, &begun, out) => done?,
         }
     }
     if format != Format::Table {
         printing::print(format, &of, &mut journal, out)?;
     }
-    let left = Summary::of(&mut journal).map_err(broken)?.findings();
-    Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let left = Summary::of(&mut journal).map_err(broken)?;
+    let unknown: Vec<_> = left.unknown().map(|one| one.setting.as_str()).collect();
+    if format != Format::Table && !unknown.is_empty() {
+        note(&format!(
+            "what could not be asked, so that nobody knows whether all is well there: {}",
+            unknown.join(", ")
+        ));
+    }
+    Ok(match left.findings() {
+        0 if unknown.is_empty() => ExitCode::SUCCESS,
+        0 => ExitCode::from(OPEN_QUESTIONS),
+        _ => ExitCode::FAILURE,
+    })
 }
 
 async fn open(args: &AuditArgs, settings: &Settings) -> Result<OpenSurvey, Failure> {
@@ -115,6 +133,7 @@ async fn fixed(
     store: &OpenSurvey,
     journal: &mut Journal,
     format: Format,
+    begun: &Cell<bool>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let Some(retype) = &store.retype else { return Ok(()) };
@@ -124,10 +143,11 @@ async fn fixed(
     if count == 0 {
         return Ok(());
     }
-    if !args.yes && !fixing::confirmed(count)? {
+    if !args.yes && !fixing::confirmed(count).await? {
         writeln!(out, "\nNothing was changed. To do it, run the command again with --yes.")?;
         return Ok(());
     }
+    begun.set(true);
     fixing::carry_out(&**retype, journal, args.concurrency.into(), out).await
 }
 
@@ -173,5 +193,9 @@ fn broken(why: impl ToString) -> Failure {
     Failure { code: UNAVAILABLE, ..Failure::because(why.to_string()) }
 }
 
+/// What is added where the doing was interrupted.
+const UNDER_WAY: &str = "; of the copies that were under way nobody knows whether they were done";
+/// Nothing was found, but a setting could not be asked for. A program that takes 0 for "all is well" must not take this for it.
+const OPEN_QUESTIONS: u8 = 3;
 /// What sysexits.h calls a service that is not available.
 const UNAVAILABLE: u8 = 69;

@@ -47,7 +47,7 @@ enum Command {
     /// Fetch any HTTPS URL as Meta would, and explain what would fail. Exit 1 when a fetch would.
     Doctor(doctor::DoctorArgs),
     /// Look a whole store over before links are made of it: what is open to strangers, and which objects could not be delivered. Exit 1 on a
-    /// finding.
+    /// finding, 3 when there is none but not everything could be asked.
     Audit(audit::AuditArgs),
     /// Ask the running gateway whether it lives, or with --ready whether it takes requests. Exit 1 when not.
     Health(health::HealthArgs),

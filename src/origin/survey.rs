@@ -34,15 +34,17 @@ pub trait Survey: Send + Sync + 'static {
 
 /// A store that can give an object another media type, and leave all else as it is.
 pub trait Retype: Send + Sync + 'static {
-    /// Gives the object at `key` the type, if it is still that `version`.
+    /// Gives the object at `key` the type `to`, if it is still that `version` and the store still says `from` of it.
     ///
     /// # Errors
-    /// [`RetypeError::Changed`] when it is not; the others as their docs say. Nothing was changed then.
+    /// [`RetypeError::Changed`] when it is not; the others as their docs say. Nothing was changed then, unless it is
+    /// [`RetypeError::Unknown`].
     fn retype<'a>(
         &'a self,
         key: &'a ObjectKey,
         version: &'a ObjectVersion,
-        media_type: &'a MediaType,
+        from: Option<&'a str>,
+        to: &'a MediaType,
     ) -> BoxFuture<'a, Result<(), RetypeError>>;
 }
 
@@ -51,8 +53,9 @@ pub trait Retype: Send + Sync + 'static {
 pub struct Cursor {
     /// Behind this key, relative to the store.
     pub key: String,
-    /// Within the versions of that key: behind this one. Without it, behind all of them.
-    pub version: Option<String>,
+    /// The store's own mark of the place, where its listing goes on by one: in S3 the version of that key, in GCS and Azure what the page
+    /// before it named. It is good within one listing only. Without it, behind all that lies at that key.
+    pub mark: Option<String>,
 }
 
 /// A part of a listing.
@@ -129,10 +132,10 @@ pub enum Openness {
     Public,
 }
 
-/// Why an object did not get another type. It is as it was.
+/// Why an object did not get another type. But for [`RetypeError::Unknown`], it is as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RetypeError {
-    /// It was overwritten or deleted since it was looked at.
+    /// It was overwritten, deleted or given another type since it was looked at.
     #[error("it changed since it was looked at; run the audit again")]
     Changed,
     /// It cannot be done so that all else stays as it is.
@@ -141,4 +144,7 @@ pub enum RetypeError {
     /// The store could not do it.
     #[error(transparent)]
     Store(#[from] OriginError),
+    /// It was asked for, and no answer says what came of it.
+    #[error("{0}; it may have been done, or be done yet: run the audit again")]
+    Unknown(OriginError),
 }

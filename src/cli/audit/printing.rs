@@ -69,7 +69,7 @@ fn table(summary: &Summary, of: &Origins, out: &mut dyn Write) -> Result<(), Fai
         1 => writeln!(out, "1 finding.")?,
         _ => writeln!(out, "{findings} findings; --json and --csv name each.")?,
     }
-    let unknown = summary.settings.iter().filter(|one| one.verdict == SettingVerdict::Unknown).count();
+    let unknown = summary.unknown().count();
     if unknown > 0 {
         writeln!(
             out,

@@ -108,13 +108,20 @@ impl Walk<'_> {
     fn add(&mut self, entry: SurveyEntry) {
         match self.page.entries.last() {
             Some(last) if self.page.entries.len() >= PAGE => {
-                self.page.next = Some(Cursor { key: last.key.clone(), version: None });
+                self.page.next = Some(Cursor { key: last.key.clone(), mark: None });
             }
             _ => self.page.entries.push(entry),
         }
     }
 
-    /// The names in a directory, sorted. One that is gone by now has none; one that we may not read is told as odd.
+    /// A directory that cannot be looked into, told as odd. It has no names.
+    fn passed_over(&mut self, path: &str, odd: &'static str) -> Vec<Name> {
+        let current = Some(SurveyObject { version: None, length: None });
+        self.add(SurveyEntry { key: path.into(), current, odd: Some(odd) });
+        Vec::new()
+    }
+
+    /// The names in a directory, sorted. One that is gone by now has none; one that we may not or cannot read is told as odd.
     fn names(&mut self, path: &str) -> Result<Vec<Name>, OriginError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = self.root.beneath(if path.is_empty() { "." } else { path.trim_end_matches('/') }, flags);
@@ -122,13 +129,16 @@ impl Walk<'_> {
             Ok(opened) => opened,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) if !path.is_empty() => return Ok(Vec::new()),
             Err(Errno::ACCESS | Errno::PERM) if !path.is_empty() => {
-                let odd = Some("this directory may not be read by us, so nothing in it was looked at; grant it");
-                self.add(SurveyEntry {
-                    key: path.into(),
-                    current: Some(SurveyObject { version: None, length: None }),
-                    odd,
-                });
-                return Ok(Vec::new());
+                return Ok(self.passed_over(
+                    path,
+                    "this directory may not be read by us, so nothing in it was looked at; grant it",
+                ));
+            }
+            Err(Errno::NAMETOOLONG) if !path.is_empty() => {
+                return Ok(self.passed_over(
+                    path,
+                    "the path of this directory is longer than the system takes, so nothing in it was looked at; no link could name it",
+                ));
             }
             Err(errno) => return Err(fault(errno)),
         };
@@ -160,7 +170,7 @@ mod tests {
 
     async fn keys(root: &std::path::Path, prefix: &str, after: Option<&str>) -> Vec<String> {
         let store = LocalOrigin::open(&LocalSettings { root: root.into() }).unwrap();
-        let cursor = after.map(|key| Cursor { key: key.into(), version: None });
+        let cursor = after.map(|key| Cursor { key: key.into(), mark: None });
         let page = store.page(prefix, cursor.as_ref()).await.unwrap();
         page.entries.into_iter().map(|entry| entry.key).collect()
     }
@@ -184,5 +194,22 @@ mod tests {
         }
         assert_eq!(keys(dir.path(), "a/b", None).await, ["a/b/2", "a/b/3"]);
         assert_eq!(keys(dir.path(), "a", None).await, ["a/1", "a/b/2", "a/b/3", "a/c", "a.txt"]);
+    }
+
+    #[tokio::test]
+    async fn a_directory_too_deep_to_be_named_is_odd_and_the_rest_is_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("z.jpg"), b"x").unwrap();
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let mut deepest = rustix::fs::open(dir.path(), flags, rustix::fs::Mode::empty()).unwrap();
+        let name = "d".repeat(250);
+        for _ in 0..17 {
+            rustix::fs::mkdirat(&deepest, &name, rustix::fs::Mode::RWXU).unwrap();
+            deepest = rustix::fs::openat(&deepest, &name, flags, rustix::fs::Mode::empty()).unwrap();
+        }
+        let store = LocalOrigin::open(&LocalSettings { root: dir.path().into() }).unwrap();
+        let page = store.page("", None).await.unwrap();
+        let told: Vec<_> = page.entries.iter().map(|entry| (entry.key.len(), entry.odd.is_some())).collect();
+        assert_eq!(told, [(17 * 251, true), (5, false)]);
     }
 }

@@ -1,7 +1,8 @@
 //! Listing a bucket, page by page.
 //!
 //! A bucket that keeps versions is listed with them, so overwritten objects are seen. Keys are asked for in URL encoding, since XML cannot
-//! carry every character that a key can; a server that does not encode says so by leaving the element out.
+//! carry every character that a key can; a server that does not encode says so by leaving the element out. A key that no request of ours could
+//! name is listed as odd, and the listing goes on.
 
 use aws_sdk_s3::types::EncodingType;
 use futures_util::FutureExt;
@@ -42,56 +43,111 @@ impl S3Survey {
         Ok(Self { store, versions })
     }
 
-    /// What lies there now.
+    /// What lies there now. The mark of a place is the store's continuation token; a key does where there is none.
     async fn current(&self, prefix: &str, after: Option<&Cursor>) -> Result<SurveyPage, OriginError> {
         let store = &self.store;
         let request = store.client.list_objects_v2().bucket(&store.bucket).prefix(format!("{}{prefix}", store.prefix));
         let request = request.encoding_type(EncodingType::Url).max_keys(PAGE);
-        let request = request.set_start_after(after.map(|cursor| format!("{}{}", store.prefix, cursor.key)));
+        let token = after.and_then(|cursor| cursor.mark.clone());
+        let behind = after.filter(|cursor| cursor.mark.is_none()).map(|cursor| self.whole(&cursor.key));
+        let request = request.set_start_after(behind).set_continuation_token(token);
         let page = request.send().await.map_err(|fault| faults::meaning(Asked::List, &fault))?;
         let encoded = page.encoding_type() == Some(&EncodingType::Url);
         let mut entries = Vec::new();
         for object in page.contents() {
             let current = listed(None, object.e_tag(), object.size());
-            entries.push(SurveyEntry { key: self.key(object.key(), encoded)?, current: Some(current), odd: None });
+            entries.push(self.name(object.key(), encoded)?.entry(Some(current)));
         }
-        let more = page.is_truncated() == Some(true);
-        let last = entries.last().map(|entry| Cursor { key: entry.key.clone(), version: None });
-        Ok(SurveyPage { next: last.filter(|_| more), entries })
+        if page.is_truncated() != Some(true) {
+            return Ok(SurveyPage { entries, next: None });
+        }
+        let mark = page.next_continuation_token().map(str::to_owned);
+        let key = match (entries.last(), &mark) {
+            (Some(last), mark) if mark.is_some() || last.odd.is_none() => last.key.clone(),
+            (None, Some(_)) => after.map(|cursor| cursor.key.clone()).unwrap_or_default(),
+            _ => return Err(OriginError::Failed("its list goes on, and does not say where".into())),
+        };
+        Ok(SurveyPage { entries, next: Some(Cursor { key, mark }) })
     }
 
-    /// What lies there now and what lay there before.
+    /// What lies there now and what lay there before. A page can only begin behind a key that is UTF-8; where one ends at another,
+    /// a shorter one may not.
     async fn with_versions(&self, prefix: &str, after: Option<&Cursor>) -> Result<SurveyPage, OriginError> {
+        let mut size = PAGE;
+        loop {
+            match self.versions_page(prefix, after, size).await? {
+                Some(page) => return Ok(page),
+                None if size > 1 => size /= 2,
+                None => {
+                    let why = "its list has many keys together that are not UTF-8, and begins behind none of them; use \
+                               --prefix for the rest";
+                    return Err(OriginError::Failed(why.into()));
+                }
+            }
+        }
+    }
+
+    /// One page of versions; `None` where the next one could not be asked for.
+    async fn versions_page(
+        &self,
+        prefix: &str,
+        after: Option<&Cursor>,
+        size: i32,
+    ) -> Result<Option<SurveyPage>, OriginError> {
         let store = &self.store;
         let request = store.client.list_object_versions().bucket(&store.bucket);
         let request = request.prefix(format!("{}{prefix}", store.prefix)).encoding_type(EncodingType::Url);
-        let request = request.max_keys(PAGE).set_version_id_marker(after.and_then(|cursor| cursor.version.clone()));
-        let request = request.set_key_marker(after.map(|cursor| format!("{}{}", store.prefix, cursor.key)));
+        let request = request.max_keys(size).set_version_id_marker(after.and_then(|cursor| cursor.mark.clone()));
+        let request = request.set_key_marker(after.map(|cursor| self.whole(&cursor.key)));
         let page = request.send().await.map_err(|fault| faults::meaning(Asked::List, &fault))?;
         let encoded = page.encoding_type() == Some(&EncodingType::Url);
         let mut entries = Vec::new();
         for version in page.versions() {
             let current = || listed(version.version_id(), version.e_tag(), version.size());
             let current = (version.is_latest() == Some(true)).then(current);
-            entries.push(SurveyEntry { key: self.key(version.key(), encoded)?, current, odd: None });
+            entries.push(self.name(version.key(), encoded)?.entry(current));
         }
-        let next = match page.next_key_marker().filter(|_| page.is_truncated() == Some(true)) {
-            Some(key) => Some(Cursor {
-                key: self.key(Some(key), encoded)?,
-                version: page.next_version_id_marker().map(Into::into),
-            }),
-            None => None,
+        if page.is_truncated() != Some(true) {
+            return Ok(Some(SurveyPage { entries, next: None }));
+        }
+        let Some(key) = page.next_key_marker() else {
+            return Err(OriginError::Failed("its list goes on, and does not say where".into()));
         };
-        Ok(SurveyPage { entries, next })
+        let Named { key, odd } = self.name(Some(key), encoded)?;
+        let mark = page.next_version_id_marker().map(Into::into);
+        Ok(odd.is_none().then(|| SurveyPage { entries, next: Some(Cursor { key, mark }) }))
+    }
+
+    /// The whole name of what lies at this relative key.
+    fn whole(&self, key: &str) -> String {
+        format!("{}{key}", self.store.prefix)
     }
 
     /// A key as listed, relative to the store.
-    fn key(&self, key: Option<&str>, encoded: bool) -> Result<String, OriginError> {
-        let odd = |what: &str| OriginError::Failed(format!("its list holds {what}"));
-        let key = key.ok_or_else(|| odd("an object without a key"))?;
-        let key = if encoded { decoded(key).ok_or_else(|| odd("a key that is not UTF-8"))? } else { key.to_owned() };
-        let relative = key.strip_prefix(&self.store.prefix);
-        relative.map(str::to_owned).ok_or_else(|| odd("a key outside of the prefix that was asked for"))
+    fn name(&self, listed: Option<&str>, encoded: bool) -> Result<Named, OriginError> {
+        let listed = listed.ok_or_else(|| OriginError::Failed("its list holds an object without a key".into()))?;
+        let bytes = if encoded { decoded(listed) } else { listed.as_bytes().to_vec() };
+        let Some(relative) = bytes.strip_prefix(self.store.prefix.as_bytes()) else {
+            let odd = Some("the store lists it, though it lies outside of the prefix that was asked for");
+            return Ok(Named { key: readable(&bytes), odd });
+        };
+        let exact = std::str::from_utf8(relative).is_ok();
+        let odd =
+            (!exact).then_some("its key is not UTF-8 (here its odd bytes are in hexadecimal), so no link can name it");
+        Ok(Named { key: readable(relative), odd })
+    }
+}
+
+/// A key as text.
+struct Named {
+    key: String,
+    /// Why it is not what the store calls the object.
+    odd: Option<&'static str>,
+}
+
+impl Named {
+    fn entry(self, current: Option<SurveyObject>) -> SurveyEntry {
+        SurveyEntry { key: self.key, current, odd: self.odd }
     }
 }
 
@@ -144,10 +200,19 @@ fn listed(id: Option<&str>, tag: Option<&str>, size: Option<i64>) -> SurveyObjec
     SurveyObject { version: Pin::answered(id, tag).ok(), length: size.and_then(|size| u64::try_from(size).ok()) }
 }
 
-/// A key from a list in URL encoding, where a space is `+` or `%20`; nothing if it is not UTF-8.
-fn decoded(key: &str) -> Option<String> {
-    let spaced = key.replace('+', " ");
-    percent_decode_str(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+/// The bytes of a key from a list in URL encoding, where a space is `+` or `%20`.
+fn decoded(key: &str) -> Vec<u8> {
+    percent_decode_str(&key.replace('+', " ")).collect()
+}
+
+/// Bytes as text: what is not UTF-8 in them as `%FF`.
+fn readable(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|byte| format!("%{byte:02X}")));
+    }
+    text
 }
 
 /// How many objects one page has: the most that S3 gives.
@@ -160,16 +225,16 @@ mod tests {
     #[test]
     fn listed_keys_are_decoded_once() {
         for (listed, key) in [
-            ("a+b", Some("a b")),
-            ("a%2Bb", Some("a+b")),
-            ("a%20b", Some("a b")),
-            ("100%2525", Some("100%25")),
-            ("%E6%97%A5/x", Some("日/x")),
-            ("x%01%0A", Some("x\u{1}\n")),
-            ("100%", Some("100%")),
-            ("%ff", None),
+            ("a+b", "a b"),
+            ("a%2Bb", "a+b"),
+            ("a%20b", "a b"),
+            ("100%2525", "100%25"),
+            ("%E6%97%A5/x", "日/x"),
+            ("x%01%0A", "x\u{1}\n"),
+            ("100%", "100%"),
+            ("caf%e9/%E6%97.x", "caf%E9/%E6%97.x"),
         ] {
-            assert_eq!(decoded(listed).as_deref(), key, "{listed}");
+            assert_eq!(readable(&decoded(listed)), key, "{listed}");
         }
     }
 }

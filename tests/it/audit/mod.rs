@@ -1,10 +1,13 @@
 //! `hallpass audit`, the program itself, over real servers: what it finds, what it leaves alone, and what it survives.
 
+mod copying;
 mod fixing;
 mod hostile;
 mod local;
 mod many;
+mod odd;
 mod planted;
+mod question;
 mod resuming;
 mod rights;
 mod vault;

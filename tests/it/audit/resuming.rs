@@ -85,7 +85,7 @@ async fn a_state_is_of_one_store_and_prefix() {
     let vault = Vault::open();
     vault.put("a.png", Some("image/png"), sample("receipt.png"));
     let desk = Desk::over_bucket(&vault.endpoint, "vault", "");
-    desk.json(&["--state", "state"], 0).await;
+    desk.json(&["--state", "state"], 3).await;
     let kept = fs::read(desk.file("state")).unwrap();
     let other = desk.run(&["--state", "state", "--prefix", "promo/"]).await;
     assert_eq!(other.status.code(), Some(2));

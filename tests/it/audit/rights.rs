@@ -10,7 +10,7 @@ async fn what_a_store_does_not_tell_is_unknown() {
     let vault = Vault::open();
     vault.put("a.jpg", Some("image/jpeg"), sample("winter-sale.jpg"));
     let desk = Desk::over_bucket(&vault.endpoint, "vault", "");
-    let said = desk.json(&[], 0).await;
+    let said = desk.json(&[], 3).await;
     for name in ["public-access-block", "policy", "website", "versions"] {
         let (verdict, detail) = setting(&said, name);
         assert!(verdict == "unknown" && detail.contains("NotImplemented"), "{name}: {verdict} {detail}");
@@ -22,6 +22,12 @@ async fn what_a_store_does_not_tell_is_unknown() {
     assert!(verdict == "unknown" && detail.contains("0 of the first 1"), "{verdict} {detail}");
     let table = text(&desk.run(&[]).await);
     assert!(table.contains("6 of the questions above could not be answered"), "{table}");
+    let csv = desk.run(&["--csv"]).await;
+    assert_eq!(csv.status.code(), Some(3), "no finding, but nobody knows");
+    let aside = String::from_utf8_lossy(&csv.stderr);
+    assert!(aside.contains("nobody knows") && aside.contains("public-access-block, policy, acl"), "{aside}");
+    vault.put("b.jpg", None, sample("winter-sale.jpg"));
+    desk.json(&[], 1).await;
 }
 
 #[tokio::test]
