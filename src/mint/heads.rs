@@ -50,6 +50,22 @@ impl Heads {
         }
     }
 
+    /// The same, but the store is asked now: what it said before is forgotten, and a question that is under way already is not waited for.
+    ///
+    /// # Errors
+    /// As [`HeadFailure`] says; nothing is believed then.
+    pub async fn ask_anew(
+        &self,
+        store: &Arc<dyn Origin>,
+        name: &StoreName,
+        key: &ObjectKey,
+    ) -> Result<Arc<ObjectMeta>, HeadFailure> {
+        self.forget(name, key).await;
+        let meta = Arc::new(store.head(key).await?);
+        self.0.insert((name.clone(), key.clone()), Arc::clone(&meta)).await;
+        Ok(meta)
+    }
+
     /// Believes the word no longer: the object turned out to be another.
     pub async fn forget(&self, name: &StoreName, key: &ObjectKey) {
         self.0.invalidate(&(name.clone(), key.clone())).await;
