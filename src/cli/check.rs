@@ -14,7 +14,7 @@ use super::table::write_table;
 use crate::app::allow_descriptors;
 use crate::app::open_store;
 use crate::catalog::{Catalog, CatalogLook};
-use crate::config::{Loaded, PresignedSettings, Settings, StoreSettings, load};
+use crate::config::{Action, Loaded, PresignedSettings, Settings, StoreSettings, load};
 use crate::link::{KeyState, Keyring};
 use crate::origin::OriginError;
 use crate::value::{Clock, StoreName};
@@ -99,6 +99,7 @@ async fn look(loaded: &Loaded) -> Vec<Finding> {
     ];
     findings.extend(allow_descriptors(settings).map(|problem| Finding::new("open files", Verdict::Warning, problem)));
     findings.extend(certificates::look(loaded, Clock::system().now()));
+    findings.push(uploads(settings));
     for (name, store) in &settings.stores {
         findings.push(store_finding(name, store).await);
     }
@@ -125,6 +126,24 @@ fn clients(settings: &Settings) -> Finding {
         n => format!("{n} configured"),
     };
     Finding::new("control.clients", Verdict::Ok, detail)
+}
+
+/// A file is made as an upload makes one: it has no name, so it is gone at once. Where no client may publish, only a shell would miss it.
+fn uploads(settings: &Settings) -> Finding {
+    let publishers = settings.clients.iter().filter(|client| client.actions.contains(&Action::Publish)).count();
+    let directory = settings.publish.directory.display();
+    let (verdict, detail) = match (tempfile::tempfile_in(&settings.publish.directory), publishers) {
+        (Ok(_), n) => (Verdict::Ok, format!("uploads can wait in {directory}; clients that may publish: {n}")),
+        (Err(error), n) => {
+            let verdict = if n == 0 { Verdict::Warning } else { Verdict::Fault };
+            let fix = "name a directory that the gateway may write to";
+            (
+                verdict,
+                format!("no upload can wait in {directory} ({}); {fix}; clients that may publish: {n}", error.kind()),
+            )
+        }
+    };
+    Finding::new("publish.directory", verdict, detail)
 }
 
 /// Access keys that nobody may use yet are no fault, but whoever wrote them may believe otherwise.

@@ -149,6 +149,11 @@ impl RevocationSet {
             .or_else(|| link.key.and_then(|key| self.find(Revocation::Key(key))))
     }
 
+    /// The first of these that is in force.
+    pub fn first_of(&self, mut revocations: impl Iterator<Item = Revocation>) -> Option<Revocation> {
+        revocations.find_map(|revocation| self.find(revocation))
+    }
+
     fn find(&self, revocation: Revocation) -> Option<Revocation> {
         self.each.contains(&revocation).then_some(revocation)
     }

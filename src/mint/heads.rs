@@ -74,6 +74,22 @@ impl Heads {
         said
     }
 
+    /// The same, but the store is asked now: what it said before is forgotten, and a question that is under way already is not waited for.
+    ///
+    /// # Errors
+    /// As [`HeadFailure`] says; nothing is believed then.
+    pub async fn ask_anew(
+        &self,
+        store: &Arc<dyn Origin>,
+        name: &StoreName,
+        key: &ObjectKey,
+    ) -> Result<Arc<ObjectMeta>, HeadFailure> {
+        self.forget(name, key).await;
+        let meta = Arc::new(store.head(key).await?);
+        self.there.insert((name.clone(), key.clone()), Arc::clone(&meta)).await;
+        Ok(meta)
+    }
+
     /// Believes the word no longer: the object turned out to be another, or to be there.
     pub async fn forget(&self, name: &StoreName, key: &ObjectKey) {
         let object = (name.clone(), key.clone());

@@ -14,7 +14,7 @@ use crate::link::{Grant, KeyId, Link, LinkBounds, Revocation, Revocations, SealE
 use crate::media::HeaderKind;
 use crate::origin::{ObjectMeta, Origin, Stores};
 use crate::telemetry::Metrics;
-use crate::value::{ClientName, Clock, Live, ProfileName, StoreName, UnixTime, random_bytes};
+use crate::value::{ClientName, Clock, Fingerprint, Live, ProfileName, StoreName, UnixTime, random_bytes};
 
 /// Makes links.
 #[derive(Clone)]
@@ -100,9 +100,21 @@ impl Minter {
         minted
     }
 
-    /// Whether the request would do if its object did.
-    pub fn accepts(&self, request: &MintRequest) -> Result<(), MintError> {
-        self.0.accepts(request).map(drop)
+    /// Whether the request would do if its object did, and `client` gets links at all.
+    pub fn accepts(&self, client: &ClientName, request: &MintRequest) -> Result<(), MintError> {
+        self.0.accepts(request)?;
+        self.0.unrevoked(client, [])
+    }
+
+    /// Whether no standing revocation forbids `client` a link to these bytes at the request's key.
+    pub fn permits(
+        &self,
+        client: &ClientName,
+        request: &MintRequest,
+        fingerprint: Fingerprint,
+    ) -> Result<(), MintError> {
+        let object = Revocation::Object(request.store.clone(), request.key.clone());
+        self.0.unrevoked(client, [Revocation::Fingerprint(fingerprint), object])
     }
 
     /// What a link to content that no store has yet would say of it, or why there would be none.
@@ -111,9 +123,12 @@ impl Minter {
         check(request, None, known, policy.active_content.contains(&request.store))
     }
 
-    /// What lies at the request's key now; nobody's word is taken for it, it is read as for a mint.
+    /// What lies at the request's key now. The store is asked, whatever it said a moment ago; a version that nobody has read is read as for a mint.
     pub async fn look(&self, request: &MintRequest) -> Result<Arc<Known>, MintError> {
-        Ok(self.0.content(request).await?.1)
+        let stores = self.0.parts.stores.keep();
+        let store = store_of(&stores, request)?;
+        let meta = self.0.parts.heads.ask_anew(store, &request.store, &request.key).await?;
+        self.0.known(store, request, &meta).await
     }
 
     /// The largest object that links are made for, in bytes.
@@ -149,8 +164,19 @@ impl Inner {
     /// Where the object lies now, and what its content is. What is slow anyway waits in a box, so that a mint that is not takes little memory.
     async fn content(&self, request: &MintRequest) -> Result<(Arc<ObjectMeta>, Arc<Known>), MintError> {
         let stores = self.parts.stores.keep();
-        let store = stores.get(&request.store).ok_or_else(|| MintError::NoSuchStore(request.store.clone()))?;
+        let store = store_of(&stores, request)?;
         let meta = self.parts.heads.ask(store, &request.store, &request.key).await?;
+        let known = self.known(store, request, &meta).await?;
+        Ok((meta, known))
+    }
+
+    /// What the content of the version is of which the store said `meta`.
+    async fn known(
+        &self,
+        store: &Arc<dyn Origin>,
+        request: &MintRequest,
+        meta: &ObjectMeta,
+    ) -> Result<Arc<Known>, MintError> {
         if let Some(coding) = &meta.content_encoding {
             return Err(MintError::ContentEncoded(coding.clone()));
         }
@@ -158,11 +184,10 @@ impl Inner {
             return Err(MintError::TooLarge { length: meta.length, limit: self.settings.object_max });
         }
         let id = ObjectId { store: request.store.clone(), key: request.key.clone(), version: meta.version.clone() };
-        let known = match self.parts.known.recall(&id).await {
-            Some(known) => known,
-            None => Box::pin(self.first_read(store, &id, meta.length)).await?,
-        };
-        Ok((meta, known))
+        match self.parts.known.recall(&id).await {
+            Some(known) => Ok(known),
+            None => Box::pin(self.first_read(store, &id, meta.length)).await,
+        }
     }
 
     async fn first_read(&self, store: &Arc<dyn Origin>, id: &ObjectId, length: u64) -> Result<Arc<Known>, MintError> {
@@ -220,11 +245,25 @@ impl Inner {
         }
     }
 
+    /// Refuses what a standing revocation of the client, of the key that would seal, or of one of `others` forbids, before there is a link.
+    fn unrevoked<const N: usize>(&self, client: &ClientName, others: [Revocation; N]) -> Result<(), MintError> {
+        let key = self.parts.seals.keep().active_key().map(Revocation::Key);
+        let all = others.into_iter().chain([Revocation::Client(client.clone())]).chain(key);
+        match self.parts.revocations.ask(|set| set.first_of(all)) {
+            Some(standing) => Err(MintError::Revoked(standing)),
+            None => Ok(()),
+        }
+    }
+
     /// The revocation that has ended the link already; one that stands before one that lapses.
     fn ending(&self, link: &Link, key: KeyId, grant: &Grant) -> Option<Revocation> {
         let link = grant.revocable(link.id(), key);
         self.parts.revocations.ask(|set| set.standing(&link).or_else(|| set.ending(&link)))
     }
+}
+
+fn store_of<'a>(stores: &'a Stores, request: &MintRequest) -> Result<&'a Arc<dyn Origin>, MintError> {
+    stores.get(&request.store).ok_or_else(|| MintError::NoSuchStore(request.store.clone()))
 }
 
 fn mint_record(

@@ -3,11 +3,13 @@
 //! It stands apart from [`Origin`](super::Origin), which serving needs: most stores are only ever read, with rights that allow no more.
 //! Nothing here overwrites anything: a link names bytes, so a key that is taken stays what it is.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
 use super::OriginError;
+use super::file_body::FileBody;
 use crate::value::{MediaType, ObjectKey};
 
 /// A store that takes new objects.
@@ -21,14 +23,22 @@ pub trait Create: Send + Sync + 'static {
 }
 
 /// An object that is to be stored. Its bytes lie in a file that nobody changes meanwhile.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct NewObject {
-    /// The file that holds the bytes, from its first to its last.
-    pub file: PathBuf,
+    /// The open file that holds the bytes, from its first to its last. It is read by position alone, so who created an object and left may still
+    /// be reading while the next one begins.
+    pub file: Arc<File>,
     /// How many bytes it has.
     pub length: u64,
     /// The media type that the store shall hold.
     pub media_type: MediaType,
+}
+
+impl NewObject {
+    /// Its bytes as the body of a request.
+    pub(super) fn body(&self) -> FileBody {
+        FileBody::new(Arc::clone(&self.file), self.length)
+    }
 }
 
 /// Why an object was not stored.

@@ -13,6 +13,7 @@ mod contract;
 mod create;
 mod error;
 mod exact;
+mod file_body;
 mod local;
 mod reliable;
 mod s3;

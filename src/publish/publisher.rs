@@ -82,30 +82,37 @@ impl Inner {
     where
         S: Stream<Item = Result<Bytes, UploadError>>,
     {
-        let (draft, creator) = self.expect(request)?;
+        let (draft, creator) = self.expect(client, request)?;
         let _place = self.place().await?;
         let spooled = spool(bytes, self.minter.object_max(), &self.settings).await?;
         let judged = self.minter.judge(&draft, &spooled.known)?;
         let key = request.key(&judged.name, spooled.known.fingerprint)?;
-        let object = NewObject { file: spooled.path(), length: spooled.known.length, media_type: judged.media_type };
+        let request = request.mint(key);
+        self.minter.permits(client, &request, spooled.known.fingerprint)?;
+        let object =
+            NewObject { file: Arc::clone(&spooled.file), length: spooled.known.length, media_type: judged.media_type };
         let created = {
-            let _lane = match self.lane(&key) {
+            let _lane = match self.lane(&request.key) {
                 Some(lane) => Some(lane.lock().await),
                 None => None,
             };
-            match creator.create(&key, &object).await {
+            match creator.create(&request.key, &object).await {
                 Ok(()) => true,
                 Err(CreateError::Exists) => false,
                 Err(CreateError::Store(error)) => return Err(error.into()),
             }
         };
-        self.link(client, &request.mint(key), &spooled, created).await
+        self.link(client, &request, &spooled, created).await
     }
 
     /// What can be refused before a byte has come.
-    fn expect(&self, request: &PublishRequest) -> Result<(MintRequest, Arc<dyn Create>), PublishError> {
+    fn expect(
+        &self,
+        client: &ClientName,
+        request: &PublishRequest,
+    ) -> Result<(MintRequest, Arc<dyn Create>), PublishError> {
         let draft = request.draft()?;
-        self.minter.accepts(&draft)?;
+        self.minter.accepts(client, &draft)?;
         let stores = self.stores.keep();
         if stores.get(&request.store).is_none() {
             return Err(MintError::NoSuchStore(request.store.clone()).into());

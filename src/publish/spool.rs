@@ -6,7 +6,6 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,14 +41,8 @@ impl Default for PublishSettings {
 pub(super) struct Spooled {
     /// What they are.
     pub(super) known: Known,
-    file: File,
-}
-
-impl Spooled {
-    /// A path under which the file can be opened while this lives.
-    pub(super) fn path(&self) -> PathBuf {
-        format!("/proc/self/fd/{}", self.file.as_raw_fd()).into()
-    }
+    /// Where they lie: whoever reads them holds the file itself, since there is no name by which it could be found again.
+    pub(super) file: Arc<File>,
 }
 
 /// Takes all of `bytes`, at most `limit` of them.
@@ -118,7 +111,7 @@ fn take_all(mut inbox: mpsc::Receiver<Bytes>, mut file: File) -> io::Result<Spoo
         examination.update(&piece);
     }
     let known = examination.finish(Fingerprint::from_bytes(blake3.finalize().into()));
-    Ok(Spooled { known, file })
+    Ok(Spooled { known, file: Arc::new(file) })
 }
 
 /// How many pieces of an upload, each as large as a socket gave it, may wait for the disk.
@@ -128,6 +121,8 @@ const SLOWEST: u64 = 32 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use futures_util::stream;
 
     use super::*;
@@ -146,7 +141,8 @@ mod tests {
         assert_eq!(spooled.known.length, 3);
         let sha = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(spooled.known.sha256.to_string(), sha, "FIPS 180-4, B.1");
-        assert_eq!(std::fs::read(spooled.path()).unwrap(), b"abc");
+        let mut lies = [0; 4];
+        assert_eq!((spooled.file.read_at(&mut lies, 0).unwrap(), &lies[..3]), (3, &b"abc"[..]));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         assert!(matches!(spool(pieces(&["ab", "cd"]), 3, &settings).await, Err(PublishError::TooLarge { limit: 3 })));
     }

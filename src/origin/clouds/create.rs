@@ -4,24 +4,20 @@
 //! library's credentials: one PUT whose body streams from the file, with `x-goog-if-generation-match: 0` (GCS XML API, "Put Object") or
 //! `If-None-Match: *` (Azure, "Put Blob"). The store shows the object whole or not at all.
 
-use std::io;
-
-use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, Stream, stream};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, IF_NONE_MATCH};
 use http::{HeaderMap, Method};
 use http_body_util::BodyExt;
 use object_store::azure::AzureAuthorizer;
 use object_store::client::{HttpError, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponseBody};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use tokio::fs::File;
-use tokio::io::AsyncReadExt;
 
 use super::faults::{self, Asking, meaning};
 use super::line::Line;
 use super::{Client, Cloud, CloudOrigin, key};
 use crate::origin::error::causes;
+use crate::origin::file_body::Unreadable;
 use crate::origin::{Create, CreateError, NewObject, OriginError, Waited};
 use crate::value::ObjectKey;
 
@@ -61,9 +57,7 @@ impl CloudOrigin {
         let path = key::path(self.cloud, &self.prefix, key)?;
         let url = format!("{}/{}", self.uploads.base, utf8_percent_encode(path.as_ref(), self.cloud.encoded()));
         let (url, head) = self.signed(&url, object).await?;
-        let file = File::open(&object.file).await;
-        let file = file.map_err(|error| OriginError::Failed(format!("the new object's file: {}", error.kind())))?;
-        let body = reqwest::Body::wrap_stream(chunks(file, object.length));
+        let body = reqwest::Body::wrap(object.body());
         let sent = self.uploads.http.put(url).headers(head).body(body).send().await;
         let answered = sent.map_err(|error| of_transport(&error.without_url()))?;
         if answered.status().is_success() {
@@ -130,28 +124,14 @@ impl Cloud {
     }
 }
 
-/// The first `length` bytes of the file. A shorter file ends in an error, which breaks the request off.
-fn chunks(file: File, length: u64) -> impl Stream<Item = io::Result<Bytes>> {
-    stream::try_unfold((file, length), |(mut file, left)| async move {
-        if left == 0 {
-            return Ok(None);
-        }
-        let mut chunk = BytesMut::with_capacity(usize::try_from(left).unwrap_or(CHUNK).min(CHUNK));
-        let read = (&mut file).take(left).read_buf(&mut chunk).await?;
-        let read = u64::try_from(read).unwrap_or(u64::MAX);
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        Ok(Some((chunk.freeze(), (file, left.saturating_sub(read)))))
-    })
-}
-
 fn of_transport(error: &reqwest::Error) -> OriginError {
-    if error.is_timeout() { OriginError::Timeout(Waited::Connection) } else { OriginError::Unavailable(causes(error)) }
+    match Unreadable::behind(error) {
+        Some(unreadable) => unreadable,
+        None if error.is_timeout() => OriginError::Timeout(Waited::Connection),
+        None => OriginError::Unavailable(causes(error)),
+    }
 }
 
 /// RFC 3986 section 2.3: what stands for itself in a URL.
 const NAME: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const SEGMENTS: AsciiSet = NAME.remove(b'/');
-/// How much of a file is in memory at a time.
-const CHUNK: usize = 64 * 1024;

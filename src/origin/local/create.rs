@@ -5,7 +5,8 @@
 //! is removed however this ends. Only a crash leaves one; its name begins with a dot and tells what made it.
 
 use std::fs::File;
-use std::io;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
 
 use data_encoding::HEXLOWER;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,12 +14,12 @@ use rustix::fs::{self, AtFlags, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::beneath::{Root, fault, io_fault};
+use crate::origin::file_body::{PIECE, Unreadable};
 use crate::origin::{CreateError, NewObject, OriginError};
 use crate::value::{ObjectKey, random_bytes};
 
 /// Creates `key` beneath `root` with the bytes of `object`.
 pub(super) fn create(root: &Root, key: &ObjectKey, object: &NewObject) -> Result<(), CreateError> {
-    let mut source = File::open(&object.file).map_err(|error| unreadable(&error))?;
     let (folder, name) = root.folder(key)?;
     // Asked first so that no copy is made in vain; what decides is the link.
     if fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
@@ -26,10 +27,7 @@ pub(super) fn create(root: &Root, key: &ObjectKey, object: &NewObject) -> Result
     }
     let passing = Passing::new(folder.as_fd())?;
     let mut file = File::from(passing.open()?);
-    let copied = io::copy(&mut source, &mut file).map_err(|error| io_fault(&error))?;
-    if copied != object.length {
-        return Err(unreadable(&io::Error::other("it has another length than it had")).into());
-    }
+    copy(object, &mut file)?;
     file.sync_all().map_err(|error| io_fault(&error))?;
     match retry_on_intr(|| fs::linkat(&folder, &passing.name, &folder, name, AtFlags::empty())) {
         Ok(()) => {}
@@ -38,6 +36,19 @@ pub(super) fn create(root: &Root, key: &ObjectKey, object: &NewObject) -> Result
     }
     drop(passing);
     Ok(fs::fsync(&folder).map_err(fault)?)
+}
+
+/// Copies the bytes by position: another try may be reading them too.
+fn copy(object: &NewObject, to: &mut File) -> Result<(), OriginError> {
+    let (mut at, mut piece) = (0, vec![0; PIECE]);
+    while at < object.length {
+        let left = usize::try_from(object.length - at).unwrap_or(usize::MAX);
+        piece.truncate(left);
+        object.file.read_exact_at(&mut piece, at).map_err(|error| OriginError::from(&Unreadable(error)))?;
+        to.write_all(&piece).map_err(|error| io_fault(&error))?;
+        at += u64::try_from(piece.len()).unwrap_or(u64::MAX);
+    }
+    Ok(())
 }
 
 /// A name that a file has until it is whole. It goes when this does.
@@ -62,9 +73,4 @@ impl Drop for Passing<'_> {
     fn drop(&mut self) {
         let _ = fs::unlinkat(self.folder, &self.name, AtFlags::empty());
     }
-}
-
-/// What is to be stored cannot be read: that is not the store's fault, and asking again does not help.
-fn unreadable(error: &io::Error) -> OriginError {
-    OriginError::Failed(format!("the file that is to be stored cannot be read: {error}"))
 }

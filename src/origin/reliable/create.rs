@@ -80,7 +80,11 @@ mod tests {
     async fn created(error: OriginError, times: u32) -> Result<(), CreateError> {
         let policy = RetryPolicy { backoff: Duration::ZERO, ..RetryPolicy::default() };
         let store = ReliableCreate::new(Arc::new(Failing(error, AtomicU32::new(times))), policy);
-        let object = NewObject { file: "x".into(), length: 1, media_type: "image/png".parse().unwrap() };
+        let object = NewObject {
+            file: Arc::new(tempfile::tempfile().unwrap()),
+            length: 1,
+            media_type: "image/png".parse().unwrap(),
+        };
         store.create(&"a".parse().unwrap(), &object).await
     }
 

@@ -5,14 +5,13 @@
 //! cannot do it answer 501, which is an error. The file goes out as one plain body with its length: no chunked signature and no
 //! trailing checksum, which many compatible servers do not take.
 
-use std::io;
-
-use aws_sdk_s3::primitives::{ByteStream as SdkStream, Length};
+use aws_sdk_s3::primitives::ByteStream as SdkStream;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use super::S3Origin;
 use super::faults::{self, Asked};
-use super::{S3Origin, causes};
+use crate::origin::file_body::Unreadable;
 use crate::origin::{Create, CreateError, NewObject, OriginError};
 use crate::value::ObjectKey;
 
@@ -32,7 +31,6 @@ impl Create for S3Origin {
 impl S3Origin {
     async fn put_new(&self, key: &ObjectKey, object: &NewObject) -> Result<(), CreateError> {
         let length = i64::try_from(object.length).unwrap_or(i64::MAX);
-        let body = SdkStream::read_from().path(&object.file).length(Length::Exact(object.length)).build();
         let request = self
             .client
             .put_object()
@@ -41,17 +39,12 @@ impl S3Origin {
             .if_none_match("*")
             .content_type(object.media_type.as_str())
             .content_length(length)
-            .body(body.await.map_err(|error| unreadable(&io::Error::other(error)))?);
+            .body(SdkStream::from_body_1_x(object.body()));
         let Err(fault) = request.send().await else { return Ok(()) };
         match fault.raw_response().map(|answered| answered.status().as_u16()) {
             // 409: somebody else's write of this key came to its end while ours was under way.
             Some(409 | 412) => Err(CreateError::Exists),
-            _ => Err(faults::meaning(Asked::Create, &fault).into()),
+            _ => Err(Unreadable::behind(&fault).unwrap_or_else(|| faults::meaning(Asked::Create, &fault)).into()),
         }
     }
-}
-
-/// What is to be stored cannot be read: that is not the store's fault, and asking again does not help.
-fn unreadable(error: &io::Error) -> OriginError {
-    OriginError::Failed(format!("the file that is to be stored cannot be read: {}", causes(error)))
 }

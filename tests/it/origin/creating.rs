@@ -1,5 +1,6 @@
 //! What every store that takes new objects promises, and what a hostile one cannot bring about.
 
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,18 +14,19 @@ use crate::kit::chaos::{Chaos, Fault, header};
 use crate::kit::moto::{self, Bucket};
 use crate::kit::{content, fetch, key};
 
-/// A file with `bytes`, and the object that it is to become.
-struct Spooled {
-    object: NewObject,
-    _file: tempfile::NamedTempFile,
+/// The object that these bytes are to become, in a file without a name.
+pub fn spooled(bytes: &[u8]) -> NewObject {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    let media_type = "video/mp4; codecs=\"avc1.42E01E\"".parse().unwrap();
+    NewObject { file: Arc::new(file), length: bytes.len() as u64, media_type }
 }
 
-fn spooled(bytes: &[u8]) -> Spooled {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), bytes).unwrap();
-    let (path, length) = (file.path().to_owned(), bytes.len() as u64);
-    let media_type = "video/mp4; codecs=\"avc1.42E01E\"".parse().unwrap();
-    Spooled { object: NewObject { file: path, length, media_type }, _file: file }
+/// The same, of one byte that cannot be read.
+pub fn unreadable() -> NewObject {
+    let place = tempfile::NamedTempFile::new().unwrap();
+    let file = std::fs::File::options().write(true).open(place.path()).unwrap();
+    NewObject { file: Arc::new(file), length: 1, ..spooled(b"") }
 }
 
 /// What every store that takes new objects promises; `keeps_types`: also that it holds their media types.
@@ -34,32 +36,31 @@ pub async fn keeps_its_promises(store: &(impl Origin + Create), keeps_types: boo
     {
         let bytes = content(length as u64, length);
         let (name, new) = (key(name), spooled(&bytes));
-        store.create(&name, &new.object).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        store.create(&name, &new).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         let meta = store.head(&name).await.unwrap();
         assert_eq!(meta.length, length as u64, "{name}");
         assert_eq!(meta.content_encoding, None, "{name}");
         if keeps_types {
-            assert_eq!(meta.media_type.as_deref(), Some(new.object.media_type.as_str()), "{name}");
+            assert_eq!(meta.media_type.as_deref(), Some(new.media_type.as_str()), "{name}");
         }
         assert!(fetch(store, &name).await.unwrap() == bytes, "{name} holds other bytes");
 
         let other = spooled(&content(99, length + 1));
-        assert_eq!(store.create(&name, &other.object).await, Err(CreateError::Exists), "{name}");
+        assert_eq!(store.create(&name, &other).await, Err(CreateError::Exists), "{name}");
         assert_eq!(store.head(&name).await.unwrap(), meta, "{name} is another version");
         assert!(fetch(store, &name).await.unwrap() == bytes, "{name} was overwritten");
     }
 
     let crowd: Vec<_> = (0..10).map(|seed| spooled(&content(seed, 300_000))).collect();
     let at = key("crowd.mp4");
-    let ended = join_all(crowd.iter().map(|new| store.create(&at, &new.object))).await;
+    let ended = join_all(crowd.iter().map(|new| store.create(&at, new))).await;
     let created: Vec<_> =
         ended.iter().enumerate().filter(|(_, end)| end.is_ok()).map(|(seed, _)| seed as u64).collect();
     assert!(ended.iter().all(|end| matches!(end, Ok(()) | Err(CreateError::Exists))), "{ended:?}");
     assert_eq!(created.len(), 1, "one of ten is first: {ended:?}");
     assert!(fetch(store, &at).await.unwrap() == content(created[0], 300_000));
 
-    let gone = NewObject { file: "/nonexistent/spool".into(), ..spooled(b"").object.clone() };
-    let said = store.create(&key("gone.mp4"), &gone).await;
+    let said = store.create(&key("gone.mp4"), &unreadable()).await;
     assert!(matches!(said, Err(CreateError::Store(OriginError::Failed(_)))), "{said:?}");
     assert_eq!(store.head(&key("gone.mp4")).await, Err(OriginError::NotFound));
 }
@@ -125,7 +126,7 @@ async fn nothing_is_created_outside_of_a_directory_or_in_the_place_of_anything()
         ("folder", true),
         ("file", true),
     ] {
-        let said = store.create(&key(name), &new.object).await.unwrap_err();
+        let said = store.create(&key(name), &new).await.unwrap_err();
         let right = match &said {
             CreateError::Exists => exists,
             CreateError::Store(error) => !exists && matches!(error, OriginError::Unaddressable(_)),
@@ -140,9 +141,38 @@ async fn nothing_is_created_outside_of_a_directory_or_in_the_place_of_anything()
 async fn a_file_that_is_not_whole_never_gets_its_name() {
     let (dir, store) = directory();
     let new = spooled(b"five!");
-    let longer = NewObject { length: 6, ..new.object.clone() };
+    let longer = NewObject { length: 6, ..new.clone() };
     assert!(matches!(store.create(&key("a.mp4"), &longer).await, Err(CreateError::Store(_))));
     assert_eq!(names(dir.path()), Vec::<String>::new());
+}
+
+/// Who created and left has closed its file; its work may only then begin, when the number of the descriptor is another file's.
+#[test]
+fn bytes_come_from_the_file_that_was_given_even_when_its_owner_has_left() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build().unwrap();
+    let (dir, store) = directory();
+    let (right, wrong) = (content(1, 300_000), content(2, 300_000));
+    runtime.block_on(async {
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let busy = tokio::task::spawn_blocking(move || held.recv());
+        {
+            let (new, at) = (spooled(&right), key("a.mp4"));
+            let mut creating = store.create(&at, &new);
+            assert!(futures_util::poll!(&mut creating).is_pending());
+        }
+        // One of these has the number that was the first file's, if that was closed.
+        let others: Vec<_> = (0..50).map(|_| spooled(&wrong)).collect();
+        release.send(()).unwrap();
+        busy.await.unwrap().unwrap();
+        for _ in 0..500 {
+            if dir.path().join("a.mp4").exists() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        drop(others);
+    });
+    assert!(std::fs::read(dir.path().join("a.mp4")).unwrap() == right, "another file was stored");
 }
 
 #[tokio::test]
@@ -151,9 +181,9 @@ async fn a_server_that_ignores_the_condition_overwrites_nothing_that_is_there() 
     chaos.always(Fault::IgnorePin);
     bucket.put("a.mp4", b"what lies there").await;
     let store = bucket.origin_through(&chaos.endpoint);
-    assert_eq!(store.create(&key("a.mp4"), &spooled(b"other").object).await, Err(CreateError::Exists));
+    assert_eq!(store.create(&key("a.mp4"), &spooled(b"other")).await, Err(CreateError::Exists));
     assert_eq!(&fetch(&bucket.origin(), &key("a.mp4")).await.unwrap()[..], b"what lies there");
-    store.create(&key("b.mp4"), &spooled(b"new").object).await.unwrap();
+    store.create(&key("b.mp4"), &spooled(b"new")).await.unwrap();
     assert_eq!(&fetch(&bucket.origin(), &key("b.mp4")).await.unwrap()[..], b"new");
 }
 
@@ -161,7 +191,7 @@ async fn a_server_that_ignores_the_condition_overwrites_nothing_that_is_there() 
 async fn a_put_is_plain_and_conditional() {
     let (bucket, chaos) = (Bucket::create().await, Chaos::before(moto::endpoint()).await);
     let store = bucket.origin_through(&chaos.endpoint);
-    store.create(&key("a.mp4"), &spooled(&content(1, 3 << 20)).object).await.unwrap();
+    store.create(&key("a.mp4"), &spooled(&content(1, 3 << 20))).await.unwrap();
     let put = chaos.seen().into_iter().find(|head| head.starts_with("PUT ")).unwrap();
     for (name, value) in [
         ("if-none-match", Some("*")),
@@ -192,7 +222,7 @@ async fn what_a_bucket_answers_to_a_put_means_what_a_publisher_does_about_it() {
         (503, false, true),
     ] {
         chaos.then([Fault::Pass, Fault::Status(status)]);
-        match store.create(&key("a.mp4"), &new.object).await {
+        match store.create(&key("a.mp4"), &new).await {
             Err(CreateError::Exists) => assert!(exists, "{status}"),
             Err(CreateError::Store(error)) => {
                 assert!(!exists && error.is_transient() == transient, "{status}: {error}");
@@ -202,5 +232,7 @@ async fn what_a_bucket_answers_to_a_put_means_what_a_publisher_does_about_it() {
     }
     chaos.then([Fault::Pass, Fault::Status(503), Fault::Pass]);
     let reliable = ReliableCreate::new(Arc::new(store), RetryPolicy::default());
-    assert_eq!(reliable.create(&key("a.mp4"), &new.object).await, Ok(()));
+    let long = content(5, 3 << 20);
+    assert_eq!(reliable.create(&key("a.mp4"), &spooled(&long)).await, Ok(()));
+    assert!(fetch(&bucket.origin(), &key("a.mp4")).await.unwrap() == long, "the second try sends all of it");
 }

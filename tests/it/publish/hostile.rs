@@ -1,5 +1,7 @@
 //! What no client, no store and no disk can bring about: a half object, an overwritten one, a link to other bytes.
 
+use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -8,7 +10,7 @@ use hallpass::origin::{
     ByteStream, Create, CreateError, LocalOrigin, LocalSettings, NewObject, ObjectMeta, Origin, OriginError,
 };
 use hallpass::value::{ByteSpan, Fingerprint, ObjectKey, ObjectVersion};
-use serde_json::Value;
+use serde_json::json;
 
 use super::{files, gateway, head, publish, replace, sample, stored};
 use crate::kit::chaos::{Chaos, Fault};
@@ -89,13 +91,11 @@ async fn other_bytes_at_the_key_are_told_and_stay_as_they_are() {
         bucket.put(&key_of(&photo), taken).await;
         for store in [bucket.origin(), bucket.origin_through(&chaos.endpoint)] {
             replace(&gate, store);
-            tokio::time::sleep(Duration::from_millis(10)).await;
             let answer = publish(&gate, PROMOS, &[], &photo).await;
             assert_eq!(answer.problem(), (409, "key-taken".into()), "{answer:?}");
         }
         assert!(fetch(&bucket.origin(), &key(&key_of(&photo))).await.unwrap() == taken);
         bucket.delete(&key_of(&photo)).await;
-        tokio::time::sleep(Duration::from_millis(2100)).await;
     }
     assert_eq!(gate.counted("hallpass_mints_total{outcome=\"minted\"}").await, 0, "no link was made");
 }
@@ -124,9 +124,9 @@ impl Create for Faithless {
     fn create<'a>(&'a self, key: &'a ObjectKey, object: &'a NewObject) -> BoxFuture<'a, Result<(), CreateError>> {
         async move {
             let Some(bytes) = self.holds else { return Ok(()) };
-            let file = tempfile::NamedTempFile::new().unwrap();
-            std::fs::write(file.path(), bytes).unwrap();
-            let other = NewObject { file: file.path().into(), length: bytes.len() as u64, ..object.clone() };
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(bytes).unwrap();
+            let other = NewObject { file: Arc::new(file), length: bytes.len() as u64, ..object.clone() };
             self.inner.create(key, &other).await
         }
         .boxed()
@@ -194,10 +194,46 @@ async fn uploads_that_cannot_be_put_by_are_told() {
 }
 
 #[tokio::test]
-async fn a_revoked_client_publishes_no_link() {
+async fn what_a_standing_revocation_forbids_is_not_stored() {
     let gate = gateway("").await;
-    gate.revoke(serde_json::json!({ "client": "press" })).await;
-    let answer = publish(&gate, PROMOS, &[], &sample("winter-sale.jpg")).await;
-    assert_eq!(answer.problem(), (409, "revoked".into()));
-    assert_eq!(gate.admin("GET", "/v1/revocations", &Value::Null).await.status, 200);
+    let (photo, length) = (sample("winter-sale.jpg"), format!("Content-Length: {}", sample("winter-sale.jpg").len()));
+    for (what, early) in [
+        (json!({ "client": "press" }), true),
+        (json!({ "fingerprint": Fingerprint::of(&photo).to_string() }), false),
+        (json!({ "object": { "store": "media", "key": key_of(&photo) } }), false),
+        (json!({ "key_id": gate.place.keyring.keys()[0].id.to_string() }), true),
+    ] {
+        let number = gate.revoke(what.clone()).await;
+        let mut wire = Wire::connect(gate.addresses.control).await;
+        wire.send(head(&gate, PROMOS, &[&length])).await;
+        if !early {
+            wire.send(&photo).await;
+        }
+        assert_eq!(wire.answer().await.problem(), (409, "revoked".into()), "{what}");
+        assert_eq!(files(&gate, "media"), Vec::<String>::new(), "{what}");
+        gate.lift(number).await;
+    }
+    assert_eq!(gate.counted("hallpass_publishes_total{outcome=\"revoked\"}").await, 4);
+    assert_eq!(publish(&gate, PROMOS, &[], &photo).await.status, 201, "lifted");
+}
+
+/// What a store said of an object a moment ago is believed by mints for two seconds, unless it was published meanwhile.
+#[tokio::test]
+async fn a_link_is_for_the_version_that_was_stored_and_not_for_the_one_before() {
+    let (gate, bucket) = (gateway("[mint]\nfresh_for = '1h'\n").await, Bucket::create_versioned().await);
+    let photo = sample("winter-sale.jpg");
+    for store in ["directory", "bucket"] {
+        if store == "bucket" {
+            replace(&gate, bucket.origin());
+        }
+        let first = publish(&gate, PROMOS, &[], &photo).await;
+        assert_eq!(first.status, 201, "{first:?}");
+        match store {
+            "bucket" => bucket.delete(&key_of(&photo)).await,
+            _ => std::fs::remove_file(gate.place.dir.path().join("media").join(key_of(&photo))).unwrap(),
+        }
+        let second = publish(&gate, PROMOS, &[], &photo).await;
+        assert_eq!(second.status, 201, "{store}: {second:?}");
+        assert_ne!(second.json()["url"], first.json()["url"], "{store}: the link is for what was deleted");
+    }
 }

@@ -105,3 +105,29 @@ async fn a_disk_without_room_for_the_upload_is_told_and_nothing_is_stored() {
     assert!(!shop.file("media/new").exists());
     shop.run(&publish);
 }
+
+#[test]
+fn a_check_says_whether_uploads_can_wait_where_the_settings_say() {
+    let shop = Shop::open();
+    shop.set("publish", "directory = \"spool\"");
+    let row = || {
+        let checked = shop.output(&["check", "--config", "hallpass.toml", "--json"]);
+        let rows: Value = serde_json::from_slice(&checked.stdout).unwrap();
+        let row = rows.as_array().unwrap().iter().find(|row| row["what"] == "publish.directory").unwrap().clone();
+        (checked.status.code(), row["verdict"].as_str().unwrap().to_owned(), row["detail"].as_str().unwrap().to_owned())
+    };
+    let missing = row();
+    assert_eq!((missing.0, missing.1.as_str()), (Some(0), "warning"), "no client may publish: {missing:?}");
+    shop.add_client("press");
+    std::fs::write(shop.file("hallpass.toml"), shop.text("hallpass.toml") + "\nactions = [\"publish\"]\n").unwrap();
+    let missing = row();
+    assert_eq!((missing.0, missing.1.as_str()), (Some(1), "fault"), "{missing:?}");
+    assert!(missing.2.contains("spool (entity not found)") && missing.2.contains("may write to"), "{missing:?}");
+    std::fs::write(shop.file("spool"), b"no directory").unwrap();
+    assert_eq!(row().1, "fault");
+    std::fs::remove_file(shop.file("spool")).unwrap();
+    std::fs::create_dir(shop.file("spool")).unwrap();
+    let there = row();
+    assert_eq!((there.0, there.1.as_str()), (Some(0), "ok"), "{there:?}");
+    assert_eq!(std::fs::read_dir(shop.file("spool")).unwrap().count(), 0, "nothing is left");
+}
