@@ -8,6 +8,7 @@
 //! this room nor the right to write to a store.
 
 mod error;
+mod lanes;
 mod publisher;
 mod request;
 mod spool;

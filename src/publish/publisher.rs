@@ -1,20 +1,20 @@
 //! The story of a publish: take the bytes, judge them, store them where nothing lies, read them back, mint.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::lanes::Lanes;
 use super::spool::{Spooled, spool};
 use super::{PublishError, PublishRequest, PublishSettings, Published, UploadError};
 use crate::mint::{MintError, MintRequest, Minter};
 use crate::origin::{Create, CreateError, NewObject, Stores};
 use crate::telemetry::Metrics;
-use crate::value::{ClientName, Fingerprint, Live, ObjectKey};
+use crate::value::{ClientName, Fingerprint, Live};
 
 /// Publishes assets.
 #[derive(Clone)]
@@ -26,21 +26,19 @@ struct Inner {
     settings: PublishSettings,
     metrics: Arc<Metrics>,
     places: Semaphore,
-    /// Those who publish the same bytes store them one after the other, so all but the first find them there. With a server that ignores
-    /// conditions, that is what keeps them from overwriting each other.
-    lanes: [Mutex<()>; LANES],
-    hash: RandomState,
+    lanes: Lanes,
 }
 
 impl Publisher {
     /// A publisher to these stores, whose links `minter` makes.
     pub fn new(minter: Minter, stores: Live<Stores>, settings: PublishSettings, metrics: Arc<Metrics>) -> Self {
-        let (places, lanes) = (Semaphore::new(settings.at_once), std::array::from_fn(|_| Mutex::default()));
-        Self(Arc::new(Inner { minter, stores, settings, metrics, places, lanes, hash: RandomState::new() }))
+        let places = Semaphore::new(settings.at_once);
+        Self(Arc::new(Inner { minter, stores, settings, metrics, places, lanes: Lanes::default() }))
     }
 
     /// Publishes `bytes` for `client`, or says why not. What is refused is not stored, and its bytes are not read to their end where that is
-    /// known before. Dropping it gives the upload up.
+    /// known before. When the reading back fails, or the link is revoked meanwhile, the object stays, and publishing it again finds it. Dropping it gives the
+    /// upload up.
     pub async fn publish<S>(
         &self,
         client: &ClientName,
@@ -92,10 +90,8 @@ impl Inner {
         let object =
             NewObject { file: Arc::clone(&spooled.file), length: spooled.known.length, media_type: judged.media_type };
         let created = {
-            let _lane = match self.lane(&request.key) {
-                Some(lane) => Some(lane.lock().await),
-                None => None,
-            };
+            let lane = self.lanes.of(&request.store, &request.key);
+            let _alone = lane.lock().await;
             match creator.create(&request.key, &object).await {
                 Ok(()) => true,
                 Err(CreateError::Exists) => false,
@@ -132,11 +128,6 @@ impl Inner {
             Ok(Err(_)) => Err(PublishError::GivenUp),
             Err(_) => Err(PublishError::Busy { retry_after: ASK_AGAIN }),
         }
-    }
-
-    fn lane(&self, key: &ObjectKey) -> Option<&Mutex<()>> {
-        let lane = self.hash.hash_one(key) % LANES as u64;
-        self.lanes.get(usize::try_from(lane).ok()?)
     }
 
     /// A link to what the store holds now, if that is what was published.
@@ -191,8 +182,6 @@ impl Patience {
     }
 }
 
-/// How many lanes there are for storing; two assets that share one by chance wait for each other.
-const LANES: usize = 64;
 /// How long an upload waits for a place.
 const PLACE_WAIT: Duration = Duration::from_secs(30);
 /// When to ask again for a place.

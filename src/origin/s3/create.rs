@@ -11,7 +11,6 @@ use futures_util::future::BoxFuture;
 
 use super::S3Origin;
 use super::faults::{self, Asked};
-use crate::origin::file_body::Unreadable;
 use crate::origin::{Create, CreateError, NewObject, OriginError};
 use crate::value::ObjectKey;
 
@@ -44,7 +43,7 @@ impl S3Origin {
         match fault.raw_response().map(|answered| answered.status().as_u16()) {
             // 409: somebody else's write of this key came to its end while ours was under way.
             Some(409 | 412) => Err(CreateError::Exists),
-            _ => Err(Unreadable::behind(&fault).unwrap_or_else(|| faults::meaning(Asked::Create, &fault)).into()),
+            _ => Err(faults::meaning(Asked::Create, &fault).into()),
         }
     }
 }
