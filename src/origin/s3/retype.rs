@@ -36,7 +36,7 @@ impl Retype for S3Survey {
     ) -> BoxFuture<'a, Result<(), RetypeError>> {
         async move {
             let copy = within(PATIENCE, prepared(&self.store, key, version, from), RetypeError::Store).await?;
-            within(PATIENCE, carried_out(copy.content_type(to.as_str())), RetypeError::Unknown).await
+            within(PATIENCE, carried_out(copy.content_type(to.as_str())).boxed(), RetypeError::Unknown).await
         }
         .boxed()
     }

@@ -115,7 +115,7 @@ impl S3Survey {
         };
         let Named { key, odd } = self.name(Some(key), encoded)?;
         let mark = page.next_version_id_marker().map(Into::into);
-        Ok(odd.is_none().then(|| SurveyPage { entries, next: Some(Cursor { key, mark }) }))
+        Ok(odd.is_none().then_some(SurveyPage { entries, next: Some(Cursor { key, mark }) }))
     }
 
     /// The whole name of what lies at this relative key.
