@@ -51,8 +51,9 @@ pub trait Retype: Send + Sync + 'static {
 pub struct Cursor {
     /// Behind this key, relative to the store.
     pub key: String,
-    /// Within the versions of that key: behind this one. Without it, behind all of them.
-    pub version: Option<String>,
+    /// The store's own mark of the place, where its listing goes on by one: in S3 the version of that key, in GCS and Azure what the page
+    /// before it named. It is good within one listing only. Without it, behind all that lies at that key.
+    pub mark: Option<String>,
 }
 
 /// A part of a listing.
@@ -107,6 +108,8 @@ pub enum StoreSetting {
     Website,
     /// Whether overwritten objects are kept, and so can be listed.
     Versions,
+    /// The objects' own access lists. A store that tells of them here is not asked for those of a sample.
+    ObjectAcls,
 }
 
 /// What a setting says.

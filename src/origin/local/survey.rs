@@ -108,7 +108,7 @@ impl Walk<'_> {
     fn add(&mut self, entry: SurveyEntry) {
         match self.page.entries.last() {
             Some(last) if self.page.entries.len() >= PAGE => {
-                self.page.next = Some(Cursor { key: last.key.clone(), version: None });
+                self.page.next = Some(Cursor { key: last.key.clone(), mark: None });
             }
             _ => self.page.entries.push(entry),
         }
@@ -160,7 +160,7 @@ mod tests {
 
     async fn keys(root: &std::path::Path, prefix: &str, after: Option<&str>) -> Vec<String> {
         let store = LocalOrigin::open(&LocalSettings { root: root.into() }).unwrap();
-        let cursor = after.map(|key| Cursor { key: key.into(), version: None });
+        let cursor = after.map(|key| Cursor { key: key.into(), mark: None });
         let page = store.page(prefix, cursor.as_ref()).await.unwrap();
         page.entries.into_iter().map(|entry| entry.key).collect()
     }

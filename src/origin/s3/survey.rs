@@ -56,7 +56,7 @@ impl S3Survey {
             entries.push(SurveyEntry { key: self.key(object.key(), encoded)?, current: Some(current), odd: None });
         }
         let more = page.is_truncated() == Some(true);
-        let last = entries.last().map(|entry| Cursor { key: entry.key.clone(), version: None });
+        let last = entries.last().map(|entry| Cursor { key: entry.key.clone(), mark: None });
         Ok(SurveyPage { next: last.filter(|_| more), entries })
     }
 
@@ -65,7 +65,7 @@ impl S3Survey {
         let store = &self.store;
         let request = store.client.list_object_versions().bucket(&store.bucket);
         let request = request.prefix(format!("{}{prefix}", store.prefix)).encoding_type(EncodingType::Url);
-        let request = request.max_keys(PAGE).set_version_id_marker(after.and_then(|cursor| cursor.version.clone()));
+        let request = request.max_keys(PAGE).set_version_id_marker(after.and_then(|cursor| cursor.mark.clone()));
         let request = request.set_key_marker(after.map(|cursor| format!("{}{}", store.prefix, cursor.key)));
         let page = request.send().await.map_err(|fault| faults::meaning(Asked::List, &fault))?;
         let encoded = page.encoding_type() == Some(&EncodingType::Url);
@@ -78,7 +78,7 @@ impl S3Survey {
         let next = match page.next_key_marker().filter(|_| page.is_truncated() == Some(true)) {
             Some(key) => Some(Cursor {
                 key: self.key(Some(key), encoded)?,
-                version: page.next_version_id_marker().map(Into::into),
+                mark: page.next_version_id_marker().map(Into::into),
             }),
             None => None,
         };
