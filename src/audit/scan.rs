@@ -14,7 +14,9 @@ use super::finding::{Code, Finding, Setting, SettingVerdict, code_of};
 use super::journal::{Journal, Record};
 use super::patience;
 use super::twins::{self, Twins, shared_class};
-use crate::origin::{Cursor, Exposure, ExposureState, Openness, Origin, OriginError, StoreSetting, Survey, SurveyObject};
+use crate::origin::{
+    Cursor, Exposure, ExposureState, Openness, Origin, OriginError, StoreSetting, Survey, SurveyObject,
+};
 use crate::value::ObjectKey;
 
 /// What to scan, and how hard.

@@ -56,7 +56,8 @@ impl Eq for AzureCredentials {}
 impl fmt::Display for AzureSettings {
     /// Where the container lies, in words.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let prefix = self.prefix.as_deref().map(|prefix| prefix.strip_suffix('/').unwrap_or(prefix)).unwrap_or_default();
+        let prefix =
+            self.prefix.as_deref().map(|prefix| prefix.strip_suffix('/').unwrap_or(prefix)).unwrap_or_default();
         write!(f, "Azure container {}/{prefix} of account {}", self.container, self.account)?;
         self.endpoint.as_ref().map_or(Ok(()), |endpoint| write!(f, " at {endpoint}"))
     }

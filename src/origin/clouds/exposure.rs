@@ -10,24 +10,34 @@ pub(super) fn of_bucket(bucket: &str) -> Vec<Exposure> {
     unknown([
         (
             StoreSetting::PublicAccessBlock,
-            format!("public access prevention is shown by `{describe} --format=\"default(public_access_prevention)\"`; it should be enforced"),
+            format!(
+                "public access prevention is shown by `{describe} --format=\"default(public_access_prevention)\"`; it should be enforced"
+            ),
         ),
         (
             StoreSetting::Policy,
-            format!("`gcloud storage buckets get-iam-policy gs://{bucket}` should name neither allUsers nor allAuthenticatedUsers"),
+            format!(
+                "`gcloud storage buckets get-iam-policy gs://{bucket}` should name neither allUsers nor allAuthenticatedUsers"
+            ),
         ),
         (
             StoreSetting::Acl,
-            format!("`{describe} --format=\"default(acl,default_acl,uniform_bucket_level_access)\"` should name neither allUsers nor allAuthenticatedUsers"),
+            format!(
+                "`{describe} --format=\"default(acl,default_acl,uniform_bucket_level_access)\"` should name neither allUsers nor allAuthenticatedUsers"
+            ),
         ),
         (StoreSetting::Website, format!("`{describe}` should show no website configuration")),
         (
             StoreSetting::Versions,
-            format!("only what lies there now was listed; `gcloud storage ls --all-versions --recursive gs://{bucket}` shows overwritten objects"),
+            format!(
+                "only what lies there now was listed; `gcloud storage ls --all-versions --recursive gs://{bucket}` shows overwritten objects"
+            ),
         ),
         (
             StoreSetting::ObjectAcls,
-            format!("`gcloud storage objects describe gs://{bucket}/KEY --format=\"default(acl)\"` shows that of an object; with uniform bucket-level access there are none"),
+            format!(
+                "`gcloud storage objects describe gs://{bucket}/KEY --format=\"default(acl)\"` shows that of an object; with uniform bucket-level access there are none"
+            ),
         ),
     ])
 }
@@ -39,27 +49,39 @@ pub(super) fn of_container(account: &str, container: &str) -> Vec<Exposure> {
     unknown([
         (
             StoreSetting::PublicAccessBlock,
-            format!("`{show} --query allowBlobPublicAccess` should say false, which keeps strangers out of the whole account"),
+            format!(
+                "`{show} --query allowBlobPublicAccess` should say false, which keeps strangers out of the whole account"
+            ),
         ),
         (
             StoreSetting::Policy,
-            format!("`az storage container policy list {of}` shows the stored access policies that shared access signatures may name"),
+            format!(
+                "`az storage container policy list {of}` shows the stored access policies that shared access signatures may name"
+            ),
         ),
         (
             StoreSetting::Acl,
-            format!("`az storage container show-permission --account-name {account} --name {container}` should say that publicAccess is off"),
+            format!(
+                "`az storage container show-permission --account-name {account} --name {container}` should say that publicAccess is off"
+            ),
         ),
         (
             StoreSetting::Website,
-            format!("`az storage blob service-properties show --account-name {account} --query staticWebsite` should say that it is not enabled"),
+            format!(
+                "`az storage blob service-properties show --account-name {account} --query staticWebsite` should say that it is not enabled"
+            ),
         ),
         (
             StoreSetting::Versions,
-            format!("only what lies there now was listed; `az storage blob list {of} --include v` shows overwritten blobs"),
+            format!(
+                "only what lies there now was listed; `az storage blob list {of} --include v` shows overwritten blobs"
+            ),
         ),
         (
             StoreSetting::ObjectAcls,
-            format!("only a hierarchical namespace has them: `az storage fs access show --account-name {account} --file-system {container} --path KEY`"),
+            format!(
+                "only a hierarchical namespace has them: `az storage fs access show --account-name {account} --file-system {container} --path KEY`"
+            ),
         ),
     ])
 }

@@ -49,7 +49,8 @@ impl Eq for GcsCredentials {}
 impl fmt::Display for GcsSettings {
     /// Where the bucket lies, in words.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let prefix = self.prefix.as_deref().map(|prefix| prefix.strip_suffix('/').unwrap_or(prefix)).unwrap_or_default();
+        let prefix =
+            self.prefix.as_deref().map(|prefix| prefix.strip_suffix('/').unwrap_or(prefix)).unwrap_or_default();
         write!(f, "GCS bucket {}/{prefix}", self.bucket)?;
         self.endpoint.as_ref().map_or(Ok(()), |endpoint| write!(f, " at {endpoint}"))
     }

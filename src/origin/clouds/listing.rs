@@ -218,11 +218,17 @@ mod tests {
 
     fn gcs(inner: &str) -> Result<Listing, OriginError> {
         let xmlns = "xmlns='http://doc.s3.amazonaws.com/2006-03-01'";
-        parse(Cloud::Gcs, format!("<?xml version='1.0'?><ListBucketResult {xmlns}>{inner}</ListBucketResult>").as_bytes())
+        parse(
+            Cloud::Gcs,
+            format!("<?xml version='1.0'?><ListBucketResult {xmlns}>{inner}</ListBucketResult>").as_bytes(),
+        )
     }
 
     fn azure(inner: &str) -> Result<Listing, OriginError> {
-        parse(Cloud::Azure, format!("\u{feff}<?xml version=\"1.0\"?><EnumerationResults>{inner}</EnumerationResults>").as_bytes())
+        parse(
+            Cloud::Azure,
+            format!("\u{feff}<?xml version=\"1.0\"?><EnumerationResults>{inner}</EnumerationResults>").as_bytes(),
+        )
     }
 
     fn object(key: &str, version: &str, length: u64) -> (String, SurveyObject) {
@@ -231,9 +237,11 @@ mod tests {
 
     #[test]
     fn a_page_is_read_as_the_references_show_it() {
-        let said = gcs("<Name>b</Name><Prefix/><IsTruncated>true</IsTruncated><NextContinuationToken>t&amp;1</NextContinuationToken>\n\
+        let said = gcs(
+            "<Name>b</Name><Prefix/><IsTruncated>true</IsTruncated><NextContinuationToken>t&amp;1</NextContinuationToken>\n\
             <Contents><Key>a.jpg</Key><Generation>1360887697105000</Generation><MetaGeneration>1</MetaGeneration>\
-            <LastModified>2013-02-15T00:21:37.123Z</LastModified><ETag>\"b1\"</ETag><Size>11</Size></Contents>");
+            <LastModified>2013-02-15T00:21:37.123Z</LastModified><ETag>\"b1\"</ETag><Size>11</Size></Contents>",
+        );
         let objects = vec![object("a.jpg", "g:1360887697105000", 11)];
         assert_eq!(said, Ok(Listing { objects, next: Some("t&1".into()) }));
         let blob = |name: &str, more: &str| {
@@ -267,9 +275,16 @@ mod tests {
             ("<![CDATA[<Key>]]>", "<Key>"),
             ("", ""),
         ] {
-            for (said, close) in [(gcs(&format!("<Contents><Key>{written}</Key></Contents>")), "gcs"), (azure(&format!("<Blobs><Blob><Name>{written}</Name></Blob></Blobs>")), "azure")] {
+            for (said, close) in [
+                (gcs(&format!("<Contents><Key>{written}</Key></Contents>")), "gcs"),
+                (azure(&format!("<Blobs><Blob><Name>{written}</Name></Blob></Blobs>")), "azure"),
+            ] {
                 let listing = said.unwrap_or_else(|error| panic!("{close} {written}: {error}"));
-                assert_eq!(listing.objects, [(key.to_owned(), SurveyObject { version: None, length: None })], "{close}");
+                assert_eq!(
+                    listing.objects,
+                    [(key.to_owned(), SurveyObject { version: None, length: None })],
+                    "{close}"
+                );
             }
         }
     }

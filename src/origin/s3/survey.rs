@@ -76,10 +76,9 @@ impl S3Survey {
             entries.push(SurveyEntry { key: self.key(version.key(), encoded)?, current, odd: None });
         }
         let next = match page.next_key_marker().filter(|_| page.is_truncated() == Some(true)) {
-            Some(key) => Some(Cursor {
-                key: self.key(Some(key), encoded)?,
-                mark: page.next_version_id_marker().map(Into::into),
-            }),
+            Some(key) => {
+                Some(Cursor { key: self.key(Some(key), encoded)?, mark: page.next_version_id_marker().map(Into::into) })
+            }
             None => None,
         };
         Ok(SurveyPage { entries, next })

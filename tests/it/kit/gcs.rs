@@ -263,7 +263,9 @@ fn list(bucket: &Bucket, query: &BTreeMap<String, String>) -> Answer {
     }
     let prefix = query.get("prefix").cloned().unwrap_or_default();
     let max: usize = query.get("max-keys").map_or(1000, |max| max.parse().unwrap());
-    let token = query.get("continuation-token").map(|token| String::from_utf8(BASE64.decode(token.as_bytes()).unwrap()).unwrap());
+    let token = query
+        .get("continuation-token")
+        .map(|token| String::from_utf8(BASE64.decode(token.as_bytes()).unwrap()).unwrap());
     let after = token.or_else(|| query.get("start-after").cloned()).unwrap_or_default();
     let behind = (Bound::Excluded(after.as_str()), Bound::Unbounded);
     let live = bucket.objects.range::<str, _>(behind).filter(|(key, _)| key.starts_with(&prefix));
