@@ -1,5 +1,6 @@
 //! From the settings of stores to stores: each behind the retries and time limits of `[origin]`.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::config::{Settings, StorePlace, StoreSettings};
@@ -46,6 +47,13 @@ pub struct OpenSurvey {
     pub place: String,
 }
 
+impl OpenSurvey {
+    /// Its types stay as they are: the clouds' client has no request that changes a type and nothing else.
+    fn of_cloud(survey: CloudOrigin, origin: Arc<dyn Origin>, place: &impl fmt::Display) -> Self {
+        Self { survey: Arc::new(survey), origin, retype: None, place: place.to_string() }
+    }
+}
+
 /// Opens one store to look it over.
 pub async fn open_survey(settings: &StoreSettings, policy: RetryPolicy) -> Result<OpenSurvey, OriginError> {
     let origin = reliable(open_store(settings).await?.origin, policy, Arc::default());
@@ -55,11 +63,8 @@ pub async fn open_survey(settings: &StoreSettings, policy: RetryPolicy) -> Resul
             let (survey, retype) = (Arc::clone(&bucket), Some(bucket as Arc<dyn Retype>));
             OpenSurvey { survey, origin, retype, place: settings.to_string() }
         }
-        StorePlace::Gcs(_) | StorePlace::Azure(_) => {
-            let why =
-                "an audit lists S3 buckets and directories; those of Google Cloud Storage and Azure are not listed yet";
-            return Err(OriginError::Failed(why.into()));
-        }
+        StorePlace::Gcs(settings) => OpenSurvey::of_cloud(CloudOrigin::open_gcs(settings)?, origin, settings),
+        StorePlace::Azure(settings) => OpenSurvey::of_cloud(CloudOrigin::open_azure(settings)?, origin, settings),
         StorePlace::Local(settings) => {
             let place = format!("directory {}", settings.root.display());
             OpenSurvey { survey: Arc::new(LocalOrigin::open(settings)?), origin, retype: None, place }

@@ -74,11 +74,11 @@ impl Code {
             Self::WebsiteOn => ("the bucket is served as a web site", "remove the website setting"),
             Self::TypeMissing => (
                 "the store says no media type, so whoever reads it elsewhere gets none",
-                "run `hallpass audit --fix-types`, or store it again with its type",
+                "run `hallpass audit --fix-types` (S3 only), or store it again with its type",
             ),
             Self::TypeWrong => (
                 "the stored media type is not what the bytes are",
-                "run `hallpass audit --fix-types`, or store it again with its type",
+                "run `hallpass audit --fix-types` (S3 only), or store it again with its type",
             ),
             Self::ExtensionWrong => ("the name promises another kind of file than the bytes are", "rename it"),
             Self::TooLarge => ("WhatsApp refuses it for its size", "make it smaller"),
@@ -158,6 +158,6 @@ pub(super) fn code_of(setting: StoreSetting) -> Option<Code> {
         StoreSetting::Policy => Some(Code::PolicyPublic),
         StoreSetting::Acl => Some(Code::AclPublic),
         StoreSetting::Website => Some(Code::WebsiteOn),
-        StoreSetting::Versions => None,
+        StoreSetting::Versions | StoreSetting::ObjectAcls => None,
     }
 }

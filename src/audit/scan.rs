@@ -14,7 +14,9 @@ use super::finding::{Code, Finding, Setting, SettingVerdict, code_of};
 use super::journal::{Journal, Record};
 use super::patience;
 use super::twins::{self, Twins, shared_class};
-use crate::origin::{Cursor, Exposure, ExposureState, Openness, Origin, OriginError, Survey, SurveyObject};
+use crate::origin::{
+    Cursor, Exposure, ExposureState, Openness, Origin, OriginError, StoreSetting, Survey, SurveyObject,
+};
 use crate::value::ObjectKey;
 
 /// What to scan, and how hard.
@@ -97,7 +99,8 @@ async fn look_at_settings(survey: &dyn Survey, journal: &mut Journal, options: &
         let setting = setting.as_str().unwrap_or_default().to_owned();
         journal.write(&Record::Setting(Setting { setting, verdict, detail: detail.clone() }))?;
     }
-    if !exposure.is_empty() {
+    let told = exposure.iter().any(|one| one.setting == StoreSetting::ObjectAcls);
+    if !exposure.is_empty() && !told {
         sample_access_lists(survey, journal, options).await?;
     }
     journal.write(&Record::Looked {})?;

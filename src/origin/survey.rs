@@ -110,6 +110,8 @@ pub enum StoreSetting {
     Website,
     /// Whether overwritten objects are kept, and so can be listed.
     Versions,
+    /// The objects' own access lists. A store that tells of them here is not asked for those of a sample.
+    ObjectAcls,
 }
 
 /// What a setting says.

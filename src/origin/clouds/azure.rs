@@ -1,5 +1,7 @@
 //! Where a container of Azure Blob Storage lies, and who we are there.
 
+use std::fmt;
+
 use object_store::RetryConfig;
 use object_store::azure::{AzureConfigKey, MicrosoftAzure, MicrosoftAzureBuilder};
 
@@ -50,6 +52,16 @@ impl PartialEq for AzureCredentials {
 }
 
 impl Eq for AzureCredentials {}
+
+impl fmt::Display for AzureSettings {
+    /// Where the container lies, in words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix =
+            self.prefix.as_deref().map(|prefix| prefix.strip_suffix('/').unwrap_or(prefix)).unwrap_or_default();
+        write!(f, "Azure container {}/{prefix} of account {}", self.container, self.account)?;
+        self.endpoint.as_ref().map_or(Ok(()), |endpoint| write!(f, " at {endpoint}"))
+    }
+}
 
 impl AzureSettings {
     /// The account's URL, without a slash at its end.

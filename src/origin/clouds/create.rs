@@ -28,7 +28,7 @@ pub(super) struct Uploads {
     /// URL of the bucket or container, without a slash at its end.
     base: String,
     /// The storage account; empty in GCS.
-    account: String,
+    pub(super) account: String,
 }
 
 impl Uploads {

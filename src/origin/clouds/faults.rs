@@ -27,7 +27,7 @@ pub(super) enum Asking {
     Head,
     /// A pinned GET of an object.
     Read,
-    /// A list, which the probe asks for.
+    /// A list, which the probe and a survey ask for.
     List,
     /// A PUT of a new object.
     Create,

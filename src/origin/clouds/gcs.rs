@@ -1,5 +1,7 @@
 //! Where a bucket of Google Cloud Storage lies, and who we are there.
 
+use std::fmt;
+
 use object_store::RetryConfig;
 use object_store::gcp::{GoogleCloudStorage, GoogleCloudStorageBuilder, GoogleConfigKey};
 
@@ -43,6 +45,16 @@ impl PartialEq for GcsCredentials {
 }
 
 impl Eq for GcsCredentials {}
+
+impl fmt::Display for GcsSettings {
+    /// Where the bucket lies, in words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix =
+            self.prefix.as_deref().map(|prefix| prefix.strip_suffix('/').unwrap_or(prefix)).unwrap_or_default();
+        write!(f, "GCS bucket {}/{prefix}", self.bucket)?;
+        self.endpoint.as_ref().map_or(Ok(()), |endpoint| write!(f, " at {endpoint}"))
+    }
+}
 
 impl GcsSettings {
     /// The server's URL, without a slash at its end.

@@ -19,6 +19,7 @@ use reqwest::redirect::Policy;
 use super::Cloud;
 use super::answer;
 use super::faults::{self, Asking, Judged};
+use super::listing;
 use super::pin::Pin;
 use crate::origin::OriginError;
 use crate::value::ByteSpan;
@@ -32,6 +33,8 @@ pub(super) enum Asked {
     Read(Pin, ByteSpan),
     /// A list, which the probe asks for.
     List,
+    /// A page of a list, which we read ourselves.
+    Page,
 }
 
 impl Asked {
@@ -46,7 +49,7 @@ impl Asked {
         match self {
             Self::Head => Asking::Head,
             Self::Read(..) => Asking::Read,
-            Self::List => Asking::List,
+            Self::List | Self::Page => Asking::List,
         }
     }
 }
@@ -133,6 +136,7 @@ impl Wire {
                 Ok(answered)
             }
             Asked::List => Ok(bounded(answered)),
+            Asked::Page => listing::read(self.cloud, answered).await,
         }
     }
 }

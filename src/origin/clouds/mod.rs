@@ -7,11 +7,14 @@
 mod answer;
 mod azure;
 mod create;
+mod exposure;
 mod faults;
 mod gcs;
 mod key;
 mod line;
+mod listing;
 mod pin;
+mod survey;
 
 use std::fmt;
 
@@ -209,7 +212,7 @@ fn meta(cloud: Cloud, answered: &GetResult) -> Result<ObjectMeta, OriginError> {
     };
     let modified = u64::try_from(answered.meta.last_modified.timestamp()).ok();
     Ok(ObjectMeta {
-        version: Pin::answered(cloud, &answered.meta)?,
+        version: Pin::answered(cloud, answered.meta.version.as_deref(), answered.meta.e_tag.as_deref())?,
         length: answered.meta.size,
         last_modified: modified.and_then(UnixTime::from_secs).unwrap_or(UnixTime::EPOCH),
         media_type: stored(Attribute::ContentType),

@@ -33,8 +33,12 @@ impl Pin {
     }
 
     /// The version that the store says it has.
-    pub(super) fn answered(cloud: Cloud, said: &object_store::ObjectMeta) -> Result<ObjectVersion, OriginError> {
-        let text = match (cloud, said.version.as_deref(), said.e_tag.as_deref()) {
+    pub(super) fn answered(
+        cloud: Cloud,
+        generation: Option<&str>,
+        tag: Option<&str>,
+    ) -> Result<ObjectVersion, OriginError> {
+        let text = match (cloud, generation, tag) {
             (Cloud::Gcs, Some(generation), _) if is_generation(generation) => format!("g:{generation}"),
             (Cloud::Azure, _, Some(tag)) if is_strong(tag) => format!("e:{tag}"),
             _ => return Err(OriginError::Failed(format!("it gives no {} to pin reads to", cloud.pin_name()))),

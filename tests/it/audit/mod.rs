@@ -1,5 +1,6 @@
 //! `hallpass audit`, the program itself, over real servers: what it finds, what it leaves alone, and what it survives.
 
+mod clouds;
 mod copying;
 mod fixing;
 mod hostile;
@@ -13,6 +14,7 @@ mod rights;
 mod vault;
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -41,6 +43,13 @@ impl Desk {
         let text = format!("public_origin = \"https://media.example.com\"\n[stores.media]\n{store}{retries}");
         std::fs::write(dir.path().join("hallpass.toml"), text).unwrap();
         Self { dir }
+    }
+
+    /// With a file `credentials` that only its owner may read.
+    fn with_credentials(self, text: &str) -> Self {
+        std::fs::write(self.file("credentials"), text).unwrap();
+        std::fs::set_permissions(self.file("credentials"), std::fs::Permissions::from_mode(0o600)).unwrap();
+        self
     }
 
     pub fn file(&self, name: &str) -> PathBuf {

@@ -26,7 +26,7 @@ fn fill(vault: &Vault) {
 }
 
 /// Waits until the state says that this many objects were looked at.
-fn wait_for(desk: &Desk, objects: u64) {
+pub fn wait_for(desk: &Desk, objects: u64) {
     for _ in 0..6000 {
         let text = fs::read_to_string(desk.file("state")).unwrap_or_default();
         let marks = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
@@ -39,7 +39,7 @@ fn wait_for(desk: &Desk, objects: u64) {
     panic!("the audit does not come on");
 }
 
-fn signal(child: &Child, signal: Signal) {
+pub fn signal(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
 }
 

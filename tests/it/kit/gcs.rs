@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::SystemTime;
 
@@ -255,24 +256,44 @@ async fn answer(bucket: Arc<Mutex<Bucket>>, request: Request<Incoming>) -> Resul
 
 /// "List objects", with `list-type=2`.
 fn list(bucket: &Bucket, query: &BTreeMap<String, String>) -> Answer {
-    let known = ["list-type", "prefix", "max-keys"];
+    let known = ["list-type", "prefix", "max-keys", "start-after", "continuation-token"];
     if query.keys().any(|name| !known.contains(&name.as_str())) || query.get("list-type").is_none_or(|kind| kind != "2")
     {
         return fault(501, "NotImplemented");
     }
     let prefix = query.get("prefix").cloned().unwrap_or_default();
     let max: usize = query.get("max-keys").map_or(1000, |max| max.parse().unwrap());
-    let live = bucket.objects.iter().filter(|(key, _)| key.starts_with(&prefix) && bucket.find(key, None).is_some());
-    let contents = |key: &String| format!("<Contents><Key>{}</Key><Size>0</Size></Contents>", escaped(key));
-    let listed: Vec<_> = live.take(max).map(|(key, _)| contents(key)).collect();
-    let listed = listed.concat();
+    let token = query
+        .get("continuation-token")
+        .map(|token| String::from_utf8(BASE64.decode(token.as_bytes()).unwrap()).unwrap());
+    let after = token.or_else(|| query.get("start-after").cloned()).unwrap_or_default();
+    let behind = (Bound::Excluded(after.as_str()), Bound::Unbounded);
+    let live = bucket.objects.range::<str, _>(behind).filter(|(key, _)| key.starts_with(&prefix));
+    let live = live.filter_map(|(key, _)| Some((key, bucket.find(key, None)?)));
+    let mut live: Vec<_> = live.take(max + 1).collect();
+    let more = live.len() > max;
+    live.truncate(max);
+    let next = live.last().filter(|_| more).map(|(key, _)| BASE64.encode(key.as_bytes()));
+    let next = next.map(|next| format!("<NextContinuationToken>{next}</NextContinuationToken>")).unwrap_or_default();
+    let listed: String = live.into_iter().map(|(key, object)| contents(key, object)).collect();
     let text = format!(
         "<?xml version='1.0' encoding='UTF-8'?><ListBucketResult xmlns='http://doc.s3.amazonaws.com/2006-03-01'><Name>{BUCKET}</Name>\
-         <Prefix>{}</Prefix><IsTruncated>false</IsTruncated>{listed}</ListBucketResult>",
+         <Prefix>{}</Prefix><IsTruncated>{more}</IsTruncated>{next}{listed}</ListBucketResult>",
         escaped(&prefix)
     );
     let body = Full::new(Bytes::from(text)).boxed();
     Response::builder().header("content-type", "application/xml; charset=UTF-8").body(body).unwrap()
+}
+
+fn contents(key: &str, object: &Generation) -> String {
+    let (number, modified) = (object.number, humantime::format_rfc3339_millis(object.modified));
+    format!(
+        "<Contents><Key>{}</Key><Generation>{number}</Generation><MetaGeneration>1</MetaGeneration><LastModified>{modified}</LastModified>\
+         <ETag>{}</ETag><Size>{}</Size></Contents>",
+        escaped(key),
+        escaped(&object.etag()),
+        object.bytes.len()
+    )
 }
 
 /// "Download an object" and "Get object metadata".
@@ -370,5 +391,5 @@ fn url_query(query: &str) -> BTreeMap<String, String> {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('\t', "&#x9;").replace('<', "&lt;").replace('>', "&gt;")
 }
