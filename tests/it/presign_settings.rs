@@ -64,6 +64,19 @@ fn what_is_written_is_meant() {
     assert!(!format!("{settings:?}").contains(&SECRET[4..]), "{settings:?}");
 }
 
+#[test]
+fn a_host_that_our_own_links_have_is_no_stores_own() {
+    let own = "enabled = false\nvirtual_hosts = { 'cdn.example' = 'media' }";
+    let listening = |hosts: &str| read(&format!("{own}\n[listen]\nhosts = {hosts}"));
+    let faults = listening("['other.example', 'cdn.example']").unwrap_err();
+    let expected = "presigned.virtual_hosts.\"cdn.example\": is in listen.hosts too, where our own links are served; \
+                    a host is for them or for one store, so remove it here or there";
+    assert_eq!(lines(&faults), [expected]);
+    for apart in ["['other.example']", "['cdn.example:8443']", "['*']", "[]"] {
+        assert_eq!(listening(apart).unwrap().virtual_hosts.len(), 1, "{apart}");
+    }
+}
+
 /// Each of these settings has this one fault.
 fn have_faults<const N: usize>(cases: [(String, &str, &str); N]) {
     for (more, place, problem) in cases {
