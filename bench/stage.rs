@@ -51,6 +51,7 @@ impl Stage {
             keyring: Keyring::generate(Clock::system().now()).unwrap(),
             profiles: Profiles::from([(meta.name.clone(), meta)]),
             tls: LoadedTls::default(),
+            warnings: Vec::new(),
             files: Vec::new(),
         };
         let rooms = Rooms::open(&loaded, Clock::system(), Sink::Off).await.unwrap();

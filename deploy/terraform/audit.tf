@@ -36,7 +36,6 @@ data "aws_iam_policy_document" "audit" {
       "s3:GetBucketAcl",
       "s3:GetBucketPolicyStatus",
       "s3:GetBucketPublicAccessBlock",
-      "s3:GetBucketVersioning",
       "s3:GetBucketWebsite",
       "s3:ListBucket",
       "s3:ListBucketVersions",

@@ -1,8 +1,10 @@
-# The private bucket. To take one over that exists, import it first:
+# The private bucket. To take one over that exists, import it first, and each of its settings that it has (deploy/MIGRATE.md, step 10):
 #
 #     terraform import aws_s3_bucket.media acme-media
+#     terraform import aws_s3_bucket_policy.media acme-media
 #
-# and look at what `terraform plan` would change: blocking public access ends every public link to it at once (deploy/MIGRATE.md, step 8).
+# and look at what `terraform plan` would change. What is not imported is replaced all the same, and the plan calls that a creation. Blocking public
+# access ends every public link to it at once (step 8).
 
 resource "aws_s3_bucket" "media" {
   bucket = var.bucket
@@ -10,6 +12,8 @@ resource "aws_s3_bucket" "media" {
 
   lifecycle {
     prevent_destroy = true
+    # An imported bucket keeps the tags that it has.
+    ignore_changes = [tags, tags_all]
   }
 }
 
@@ -52,7 +56,9 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "media" {
   }
 }
 
+# A bucket has one such configuration, so this one replaces rules of your own.
 resource "aws_s3_bucket_lifecycle_configuration" "media" {
+  count      = var.manage_lifecycle ? 1 : 0
   bucket     = aws_s3_bucket.media.id
   depends_on = [aws_s3_bucket_versioning.media]
 
@@ -72,7 +78,10 @@ resource "aws_s3_bucket_lifecycle_configuration" "media" {
   }
 }
 
+# A bucket has one policy, so this one replaces yours, but for the statements in other_policies.
 data "aws_iam_policy_document" "bucket" {
+  source_policy_documents = var.other_policies
+
   # Nobody, not even the owner, without TLS 1.2.
   statement {
     sid       = "TlsOnly"

@@ -1,5 +1,5 @@
-# What the gateway may do: read, list, and, where it publishes, create objects under one prefix. It can overwrite nothing elsewhere, delete nothing and
-# change no rights.
+# What the gateway may do: read, list, and, where it publishes, create objects under one prefix. It can overwrite nothing, delete nothing and change
+# no rights.
 
 locals {
   issuer = var.oidc_provider_arn == "" ? "" : regex("oidc-provider/(.+)$", var.oidc_provider_arn)[0]
@@ -79,14 +79,22 @@ data "aws_iam_policy_document" "reader" {
     resources = ["${aws_s3_bucket.media.arn}/*"]
   }
 
+  # Only with If-None-Match, which S3 refuses where the key has an object: nothing that is there is ever overwritten. A right to s3:PutObject alone
+  # would overwrite.
   dynamic "statement" {
     for_each = var.publish_prefix == "" ? [] : [1]
 
     content {
       sid       = "Publish"
       effect    = "Allow"
-      actions   = ["s3:PutObject", "s3:AbortMultipartUpload"]
+      actions   = ["s3:PutObject"]
       resources = ["${aws_s3_bucket.media.arn}/${var.publish_prefix}*"]
+
+      condition {
+        test     = "Null"
+        variable = "s3:if-none-match"
+        values   = ["false"]
+      }
     }
   }
 

@@ -91,8 +91,25 @@ variable "kms_key_arn" {
   }
 }
 
+variable "other_policies" {
+  description = "Policies of the bucket, as JSON, whose statements are kept beside those of this module: what a CDN or another account may read."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for policy in var.other_policies : can(jsondecode(policy).Statement)])
+    error_message = "Each is a policy as JSON, with its Statement."
+  }
+}
+
+variable "manage_lifecycle" {
+  description = "Whether this module writes the bucket's lifecycle rules, in place of all that it has; false where you have rules of your own."
+  type        = bool
+  default     = true
+}
+
 variable "noncurrent_days" {
-  description = "How long overwritten and deleted versions are kept. Links name a version: keep it longer than any link lives."
+  description = "How long overwritten and deleted versions are kept, where manage_lifecycle is true. Links name a version: keep it longer than any link lives."
   type        = number
   default     = 30
 
@@ -103,7 +120,7 @@ variable "noncurrent_days" {
 }
 
 variable "tags" {
-  description = "Tags for everything that can have them."
+  description = "Tags for everything that this module makes. A bucket that was imported keeps its own."
   type        = map(string)
   default     = {}
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::rooms::Replaceable;
 use super::{Rooms, StartError};
-use crate::config::{Faults, Loaded, Settings, load};
+use crate::config::{Fault, Faults, Loaded, Settings, load};
 use crate::tls::AcmeSettings;
 
 /// Reloads the settings of a running gateway.
@@ -80,6 +80,7 @@ impl Reloader {
         self.rooms.tls.check(&loaded, self.rooms.clock.now())?;
         self.rooms.replace(built);
         self.rooms.tls.replace(&loaded, self.rooms.clock.now());
+        tell_warnings(&loaded);
         Ok(waiting)
     }
 
@@ -101,6 +102,13 @@ impl Reloader {
             }
         }
         is_done
+    }
+}
+
+/// Tells the log what stops no start and should be mended.
+pub fn tell_warnings(loaded: &Loaded) {
+    for Fault { place, problem } in &loaded.warnings {
+        tracing::warn!(setting = place, "{problem}");
     }
 }
 

@@ -57,9 +57,11 @@ impl Tls {
     pub(super) fn check(&self, loaded: &Loaded, now: UnixTime) -> Result<(), StartError> {
         let Some(public) = self.public.as_ref().filter(|_| loaded.settings.tls.is_some()) else { return Ok(()) };
         let refused = |certificates: &Certificates| refused_by_clients(loaded, certificates, now);
-        match (refused(&public.resolver.files()), refused(&loaded.tls.public)) {
+        let (old, new) = (public.resolver.files(), &loaded.tls.public);
+        match (refused(&old), refused(new)) {
             (None, Some(why)) => Err(StartError::Certificate(why)),
-            _ => Ok(()),
+            (None, None) => lost_host(loaded, &old, new).map_or(Ok(()), |why| Err(StartError::Certificate(why))),
+            (Some(_), _) => Ok(()),
         }
     }
 
@@ -125,12 +127,45 @@ fn each_examined(
     reports.map(move |(at, report)| Examined { place: format!("{place}[{at}]"), report })
 }
 
-/// Whether a client that comes for a link will get a certificate with its host's name. Without `[tls]` that is no question here.
-pub(crate) fn origin_is_named(settings: &Settings, public: &Certificates) -> bool {
-    let Some(tls) = &settings.tls else { return true };
-    let host = settings.public_origin.host();
-    let by_acme = tls.acme.iter().any(|acme| acme.domains.iter().any(|domain| domain == host));
-    by_acme || public.iter().any(|one| one.facts().covers(host))
+/// A host that clients come to by TLS, without its port.
+#[derive(Clone, Copy)]
+pub(crate) struct TlsHost<'a> {
+    pub(crate) name: &'a str,
+    /// Whether links begin with it; else it is a store's own, for presigned URLs.
+    pub(crate) is_origin: bool,
+}
+
+impl TlsHost<'_> {
+    /// What the settings have it for, in words.
+    pub(crate) const fn role(self) -> &'static str {
+        if self.is_origin { "the host of public_origin" } else { "a host of presigned.virtual_hosts" }
+    }
+}
+
+/// Every host for which a client must get a certificate: that of links, and those of presigned URLs. None without `[tls]`, where that is no
+/// question here.
+pub(crate) fn tls_hosts(settings: &Settings) -> Vec<TlsHost<'_>> {
+    if settings.tls.is_none() {
+        return Vec::new();
+    }
+    let origin = TlsHost { name: settings.public_origin.host(), is_origin: true };
+    let presigned = &settings.presigned;
+    let stores = presigned.virtual_hosts.keys().filter(|_| presigned.enabled);
+    let stores = stores.map(|host| TlsHost { name: without_port(host), is_origin: false });
+    [origin].into_iter().chain(stores).collect()
+}
+
+/// The settings allow an IPv6 address in brackets alone, so what follows the last colon outside of them is a port.
+fn without_port(authority: &str) -> &str {
+    let port = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
+    port.map_or(authority, |(host, _)| host)
+}
+
+/// Whether a client that comes to `host` will get a certificate with its name.
+pub(crate) fn is_named(host: TlsHost<'_>, settings: &Settings, public: &Certificates) -> bool {
+    let acme = settings.tls.as_ref().and_then(|tls| tls.acme.as_ref());
+    let by_acme = acme.is_some_and(|acme| acme.domains.iter().any(|domain| domain == host.name));
+    by_acme || public.iter().any(|one| one.facts().covers(host.name))
 }
 
 /// Why clients would refuse these certificates of the public listener, if they would.
@@ -140,9 +175,20 @@ fn refused_by_clients(loaded: &Loaded, certificates: &Certificates, now: UnixTim
             return Some(format!("{place}: {fault}; {}", fault.fix()));
         }
     }
-    let host = loaded.settings.public_origin.host();
-    let names_it = origin_is_named(&loaded.settings, certificates);
-    (!names_it).then(|| format!("{PUBLIC}: none names {host}, the host of public_origin; add one that does"))
+    let host = tls_hosts(&loaded.settings).into_iter().find(|host| host.is_origin)?;
+    let names_it = is_named(host, &loaded.settings, certificates);
+    (!names_it).then(|| none_names(host))
+}
+
+/// Says which host the old certificates name and the new ones do not. One that neither names is no worse off than before.
+fn lost_host(loaded: &Loaded, old: &Certificates, new: &Certificates) -> Option<String> {
+    let named = |host: TlsHost<'_>, certificates| is_named(host, &loaded.settings, certificates);
+    let lost = tls_hosts(&loaded.settings).into_iter().find(|host| named(*host, old) && !named(*host, new));
+    lost.map(none_names)
+}
+
+fn none_names(host: TlsHost<'_>) -> String {
+    format!("{PUBLIC}: none names {}, {}; add one that does", host.name, host.role())
 }
 
 fn tell(loaded: &Loaded, now: UnixTime) {
@@ -156,8 +202,28 @@ fn tell(loaded: &Loaded, now: UnixTime) {
             }
         }
     }
-    if !origin_is_named(&loaded.settings, &loaded.tls.public) {
-        let host = loaded.settings.public_origin.host();
-        tracing::error!("no certificate names {host}, the host of public_origin, so clients will refuse every link");
+    for host in tls_hosts(&loaded.settings) {
+        if !is_named(host, &loaded.settings, &loaded.tls.public) {
+            let (name, role) = (host.name, host.role());
+            tracing::error!("no certificate names {name}, {role}, so clients will refuse every link to it");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_name_hosts_without_their_ports() {
+        for (authority, host) in [
+            ("promo.example.com", "promo.example.com"),
+            ("promo.example.com:8443", "promo.example.com"),
+            ("192.0.2.1:8443", "192.0.2.1"),
+            ("[2001:db8::1]", "[2001:db8::1]"),
+            ("[2001:db8::1]:8443", "[2001:db8::1]"),
+        ] {
+            assert_eq!(without_port(authority), host);
+        }
     }
 }

@@ -97,6 +97,8 @@ async fn look(loaded: &Loaded) -> Vec<Finding> {
         presigned(&settings.presigned),
         catalog(settings).await,
     ];
+    findings
+        .extend(loaded.warnings.iter().map(|warning| Finding::new(&warning.place, Verdict::Warning, &warning.problem)));
     findings.extend(allow_descriptors(settings).map(|problem| Finding::new("open files", Verdict::Warning, problem)));
     findings.extend(certificates::look(loaded, Clock::system().now()));
     findings.push(uploads(settings));

@@ -1,6 +1,7 @@
 //! `hallpass health`: whether the gateway of these settings answers, for health checks in images that hold no other program.
 //!
-//! It asks the ops listener, as a probe from outside would. That needs no key, and works where that listener is on loopback.
+//! It asks the ops listener, as a probe from outside would. That needs no key, and works where that listener is on loopback. Of the settings it
+//! reads that address alone: a gateway runs on by its old settings where the new ones have faults, and must not be killed for them.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -18,14 +19,17 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Failure;
-use crate::config::load_settings;
+use crate::config::{ListenSettings, load_ops_address};
 
 /// Which gateway, and what about it.
 #[derive(Debug, Args)]
 pub(super) struct HealthArgs {
-    /// The settings of the gateway.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    /// The settings of the gateway. Only listen.ops is read, whatever is wrong with the rest.
+    #[arg(long, value_name = "FILE", required_unless_present = "ops")]
+    config: Option<PathBuf>,
+    /// Where its ops listener is, in place of the settings.
+    #[arg(long, value_name = "ADDR", conflicts_with = "config")]
+    ops: Option<SocketAddr>,
     /// Ask whether it is ready for requests, that is, whether a store answers and no stop has begun.
     #[arg(long)]
     ready: bool,
@@ -33,17 +37,30 @@ pub(super) struct HealthArgs {
 
 /// Prints what the gateway says; exit 1 when it does not answer, or says no.
 pub(super) async fn run(args: &HealthArgs, out: &mut dyn Write) -> Result<ExitCode, Failure> {
-    let ops = local(load_settings(&args.config)?.listen.ops);
+    let (ops, hint) = listener(args);
+    let ops = local(ops);
     let path = if args.ready { "/readyz" } else { "/livez" };
     let answer = timeout(PATIENCE, ask(ops, path)).await;
-    let (status, body) =
-        answer.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs()))).map_err(|why| {
-            Failure::because(format!(
-                "http://{ops}{path} cannot be asked: {why}; does the gateway run, with these settings?"
-            ))
-        })?;
+    let (status, body) = answer
+        .unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())))
+        .map_err(|why| Failure::because(format!("http://{ops}{path} cannot be asked: {why}; {hint}")))?;
     writeln!(out, "{status}: {}", String::from_utf8_lossy(&body))?;
     Ok(if status == StatusCode::OK { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Where the ops listener is, and what to say if nobody answers there. Settings that do not tell leave the default.
+fn listener(args: &HealthArgs) -> (SocketAddr, String) {
+    let known = args.ops.map_or_else(|| args.config.as_deref().map(load_ops_address), |ops| Some(Ok(ops)));
+    let default = ListenSettings::default().ops;
+    match known.unwrap_or(Ok(default)) {
+        Ok(ops) => (ops, "does the gateway run, with these settings?".to_owned()),
+        Err(problem) => {
+            let hint = format!(
+                "that is the default, for the settings do not say where to ask: {problem}; --ops ADDR says it too"
+            );
+            (default, hint)
+        }
+    }
 }
 
 /// Where this machine reaches a listener: one on every address is on loopback too.

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Failure;
-use crate::app::{End, Gateway, Inherited, Life, Predecessor, Program, Reloader, Rooms, Watch, allow_descriptors};
+use crate::app::{
+    End, Gateway, Inherited, Life, Predecessor, Program, Reloader, Rooms, Watch, allow_descriptors, tell_warnings,
+};
 use crate::config::{AccessLog, LimitSettings, LogFormat, LogSettings, load};
 use crate::telemetry::{Sink, init_logging, quiet_panics};
 use crate::value::Clock;
@@ -24,6 +26,7 @@ pub(super) async fn run(args: &ServeArgs, inherited: Inherited) -> Result<(), Fa
     let watch = Watch::over(&loaded.files);
     let settings = &loaded.settings;
     start_log(&settings.log)?;
+    tell_warnings(&loaded);
     if let Some(problem) = allow_descriptors(settings) {
         tracing::warn!("{problem}");
     }

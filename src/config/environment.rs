@@ -31,14 +31,19 @@ impl Overrides {
     /// Adds to each fault of an overridden setting the variable that it came from.
     pub(super) fn name_sources(&self, faults: &mut [Fault]) {
         for fault in faults {
-            let within = |place: &str| match fault.place.strip_prefix(place) {
-                Some(rest) => rest.is_empty() || rest.starts_with(['.', '[']),
-                None => false,
-            };
-            if let Some((_, variable)) = self.0.iter().find(|(place, _)| within(place)) {
+            if let Some(variable) = self.source(&fault.place) {
                 fault.came_from(variable);
             }
         }
+    }
+
+    /// The variable that the setting at `place` came from, if it came from one.
+    pub(super) fn source(&self, place: &str) -> Option<&str> {
+        let within = |overridden: &str| match place.strip_prefix(overridden) {
+            Some(rest) => rest.is_empty() || rest.starts_with(['.', '[']),
+            None => false,
+        };
+        self.0.iter().find(|(overridden, _)| within(overridden)).map(|(_, variable)| variable.as_str())
     }
 }
 

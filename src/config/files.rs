@@ -37,6 +37,12 @@ pub(super) fn read_private(path: &Path, missing: impl FnOnce() -> String) -> Rea
     into_text(path, bounded(opened).map_err(|error| cannot(path, &error))?)
 }
 
+/// Whether somebody can read or change the file at `path` who could not if it were a secret. What cannot be looked at is read by nobody.
+pub(super) fn is_exposed(path: &Path) -> bool {
+    let us = geteuid().as_raw();
+    path.metadata().is_ok_and(|metadata| !is_private(metadata.mode(), metadata.uid(), us))
+}
+
 /// Whether a file of this mode and owner is a secret of `us`. The group of another owner's file may read it and no more.
 const fn is_private(mode: u32, owner: u32, us: u32) -> bool {
     let forbidden = if owner == us { OTHERS } else { OTHERS & !GROUP_READS };

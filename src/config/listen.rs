@@ -1,10 +1,13 @@
 //! `public_origin` and `[listen]`: what the world calls us, and where we listen.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
-use toml::Value;
+use toml::de::DeTable;
+use toml::{Table, Value};
 
+use super::environment::Overrides;
 use super::reading::{Reading, address, choice, flag, network, parsed, text};
 use super::section::Section;
 use crate::link::PublicOrigin;
@@ -113,6 +116,23 @@ pub(super) fn read(mut section: Section<'_>) -> ListenSettings {
     }
 }
 
+/// `listen.ops` alone, whatever else is wrong with these settings, for whoever asks a gateway that runs on by its old ones. An error where they cannot
+/// say it.
+pub(super) fn ops_alone(text: &str, environment: &BTreeMap<String, String>) -> Reading<SocketAddr> {
+    // Of a text that is not TOML, what could be read of it.
+    let (read, faults) = DeTable::parse_recoverable(text);
+    let listen = read.get_ref().get("listen").and_then(|listen| listen.get_ref().as_table());
+    let written = listen.and_then(|listen| listen.get("ops")).and_then(|ops| ops.get_ref().as_str());
+    let ops = written.map(|ops| Table::from_iter([("ops".to_owned(), Value::from(ops))]));
+    let mut table = Table::from_iter(ops.map(|ops| ("listen".to_owned(), Value::from(ops))));
+    Overrides::apply(environment, &mut table, &mut Vec::new());
+    match table.get("listen").and_then(|listen| listen.get("ops")) {
+        Some(ops) => address(ops).map_err(|problem| format!("listen.ops {problem}")),
+        None if faults.is_empty() => Ok(ListenSettings::default().ops),
+        None => Err("they are not TOML".to_owned()),
+    }
+}
+
 /// Client keys travel on the control listener: off loopback it must speak TLS.
 pub(super) fn guard_control(root: &mut Section<'_>, listen: &ListenSettings, speaks_tls: bool) {
     if !listen.control.ip().is_loopback() && !speaks_tls {
@@ -163,6 +183,30 @@ mod tests {
             ("http://127.0.0.1.example.com", false),
         ] {
             assert_eq!(is_loopback(&origin.parse().unwrap()), expected, "{origin}");
+        }
+    }
+
+    #[test]
+    fn the_ops_listener_is_found_in_whatever_there_is() {
+        for (text, variable, expected) in [
+            ("[listen]\nops = '127.0.0.1:9'", None, Some("127.0.0.1:9")),
+            ("listen = { ops = '[::1]:9', public = 7 }\nstores = 'none'", None, Some("[::1]:9")),
+            // Not TOML before it, not TOML behind it, and cut off.
+            ("public_origin = https://a\n[listen]\nops = '127.0.0.1:9'", None, Some("127.0.0.1:9")),
+            ("[listen]\nops = '127.0.0.1:9'\npublic = \n[[[", None, Some("127.0.0.1:9")),
+            ("[listen]\nops = '127.0.0.1:9'\npublic = '0.0.", None, Some("127.0.0.1:9")),
+            ("[listen]\nops = '127.0.0.1:9'", Some("127.0.0.1:8"), Some("127.0.0.1:8")),
+            ("", Some("127.0.0.1:8"), Some("127.0.0.1:8")),
+            ("not TOML", Some("127.0.0.1:8"), Some("127.0.0.1:8")),
+            ("", None, Some("127.0.0.1:8082")),
+            ("[listen]\npublic = '127.0.0.1:9'", None, Some("127.0.0.1:8082")),
+            ("not TOML", None, None),
+            ("[listen]\nops = 'nowhere'", None, None),
+            ("[listen]\nops = '127.0.0.1:9'", Some("nowhere"), None),
+        ] {
+            let named = variable.map(|value| ("HALLPASS_LISTEN__OPS".to_owned(), value.to_owned()));
+            let found = ops_alone(text, &named.into_iter().collect());
+            assert_eq!(found.ok(), expected.map(|at| at.parse().unwrap()), "{text}, {variable:?}");
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +13,8 @@ use super::certificates::{self, LoadedTls};
 use super::environment::is_ours;
 use super::fault::{Fault, Faults};
 use super::fetchers::{self, FetcherSettings};
-use super::files::{absent, read, read_private};
+use super::files::{absent, is_exposed, read, read_private};
+use super::listen;
 use super::section::Context;
 use super::settings::{Draft, Settings};
 use crate::fetcher::{NetworkList, Profile};
@@ -32,6 +34,8 @@ pub struct Loaded {
     pub tls: LoadedTls,
     /// Every file that was read: a change of one is a change of the settings.
     pub files: Vec<PathBuf>,
+    /// What stops nothing, and should be mended.
+    pub warnings: Vec<Fault>,
 }
 
 /// Loads the settings from the file at `path`, the process's environment and every file that they name. It blocks shortly.
@@ -46,15 +50,40 @@ pub fn load(path: &Path) -> Result<Loaded, Faults> {
     }
     files.extend(certificates::files(draft.tls.as_ref(), &draft.control_certificates));
     let tls = certificates::load(draft.tls.as_ref(), &draft.control_certificates, &mut draft.faults);
+    let warnings = exposed(path, draft.inline_secrets);
     let both = draft.settings.zip(keyring);
     let (settings, keyring) = Faults::none_or(draft.faults, both)?;
-    Ok(Loaded { settings, keyring, profiles, tls, files })
+    Ok(Loaded { settings, keyring, profiles, tls, files, warnings })
 }
 
 /// Loads the settings alone, for commands that must work before there is a keyring.
 pub fn load_settings(path: &Path) -> Result<Settings, Faults> {
     let (draft, _) = draft(path);
     Faults::none_or(draft.faults, draft.settings)
+}
+
+/// Where the settings at `path` have the ops listener, whatever else is wrong with them: the gateway that is asked there may run on by older ones. It
+/// blocks shortly.
+pub fn load_ops_address(path: &Path) -> Result<SocketAddr, String> {
+    listen::ops_alone(&read(path)?, &environment(&mut Vec::new()))
+}
+
+/// A warning for each secret that is written in the settings file itself, where others can read that. It is no fault: settings of containers are often
+/// mounted for everybody to read, and a gateway that ran with them yesterday must start today.
+fn exposed(path: &Path, inline_secrets: Vec<String>) -> Vec<Fault> {
+    if inline_secrets.is_empty() || !is_exposed(path) {
+        return Vec::new();
+    }
+    let shown = path.display();
+    let warning = |place: String| {
+        let name = place.rsplit('.').next().unwrap_or_default();
+        let problem = format!(
+            "is a secret in {shown}, which others than its owner can read; run chmod 600 {shown}, or name a file of its \
+             own in {name}_file"
+        );
+        Fault::new(place, problem)
+    };
+    inline_secrets.into_iter().map(warning).collect()
 }
 
 fn draft(path: &Path) -> (Draft, Vec<PathBuf>) {
@@ -72,11 +101,13 @@ fn draft(path: &Path) -> (Draft, Vec<PathBuf>) {
     let mut draft = match read(path) {
         Ok(text) => {
             let base_dir = path.parent().unwrap_or(Path::new("")).to_owned();
-            Draft::new(
-                &text,
-                &environment,
-                &Context { base_dir, read_secret: &read_secret, read_private: &read_private },
-            )
+            let context = Context {
+                base_dir,
+                read_secret: &read_secret,
+                read_private: &read_private,
+                inline_secrets: RefCell::default(),
+            };
+            Draft::new(&text, &environment, &context)
         }
         Err(problem) => Draft::of(vec![Fault::new(path.display().to_string(), problem)]),
     };

@@ -32,7 +32,7 @@ pub use fault::{Fault, Faults};
 pub use fetchers::FetcherSettings;
 pub use limits::LimitSettings;
 pub use listen::{HostNames, ListenSettings, ListenerName};
-pub use load::{Loaded, load, load_settings, read_keyring};
+pub use load::{Loaded, load, load_ops_address, load_settings, read_keyring};
 pub use presigned::PresignedSettings;
 pub use records::{AccessLog, LogFormat, LogSettings};
 pub use secret_access_key::{BadSecretAccessKey, SecretAccessKey};

@@ -7,6 +7,7 @@ use toml::Value;
 
 use super::clients::{self, RESERVED};
 use super::fetchers::FetcherSettings;
+use super::listen::HostNames;
 use super::reading::{Reading, flag, parsed, text, whole_seconds};
 use super::secret_access_key::SecretAccessKey;
 use super::section::Section;
@@ -35,6 +36,7 @@ pub(super) struct Others<'a> {
     pub(super) stores: &'a BTreeSet<StoreName>,
     pub(super) fetchers: &'a BTreeMap<ProfileName, FetcherSettings>,
     pub(super) public_origin: Option<&'a PublicOrigin>,
+    pub(super) hosts: &'a HostNames,
 }
 
 /// Reads `[presigned]`.
@@ -93,6 +95,11 @@ fn virtual_hosts(section: &mut Section<'_>, others: &Others<'_>) -> BTreeMap<Str
             );
         } else if others.public_origin.is_some_and(|origin| origin.authority() == host) {
             section.fault_at(place, "is the host of public_origin, where stores are named in the path; use another");
+        } else if matches!(others.hosts, HostNames::Only(hosts) if hosts.contains(&host)) {
+            section.fault_at(
+                place,
+                "is in listen.hosts too, where our own links are served; a host is for them or for one store, so remove it here or there",
+            );
         } else if !others.stores.contains(&store) {
             section.fault_at(place, "there is no store of that name; add its [stores.NAME] or remove it here");
         } else {

@@ -3,6 +3,7 @@
 //! serde stops at the first fault. Here every reader notes its fault with the key path and goes on, so that one start tells all
 //! that is wrong. The readers of single values are in `reading`.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -27,6 +28,8 @@ pub(super) struct Context<'a> {
     pub(super) read_secret: &'a dyn Fn(&Path) -> Reading<String>,
     /// The same for one that nobody but the file's owner may be able to read.
     pub(super) read_private: &'a dyn Fn(&Path) -> Reading<String>,
+    /// The key paths of the secrets that were written as they are, and not as the names of their files.
+    pub(super) inline_secrets: RefCell<Vec<String>>,
 }
 
 impl<'a> Section<'a> {
@@ -211,6 +214,9 @@ impl<'a> Section<'a> {
         hint: &str,
         how: impl FnOnce(&Value) -> Reading<T>,
     ) -> Option<T> {
+        if self.has(name) {
+            self.context.inline_secrets.borrow_mut().push(join(&self.place, name));
+        }
         self.held(name, file, hint, self.context.read_private, how)
     }
 
@@ -361,6 +367,7 @@ mod tests {
             base_dir: "/etc/hallpass".into(),
             read_secret: &|_| Err("no".to_owned()),
             read_private: &|_| Err("no".to_owned()),
+            inline_secrets: RefCell::default(),
         };
         let mut faults = Vec::new();
         let mut section = Section::root(text.parse().unwrap(), &context, &mut faults);

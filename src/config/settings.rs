@@ -3,6 +3,7 @@
 //! [`Settings::from_toml`] opens nothing, so it can be given anything. Every section is read, whatever is wrong with the others;
 //! settings are made only where nothing is.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -73,7 +74,12 @@ impl Settings {
     /// It opens nothing: a setting that names a secret's file is a fault here, and [`load`](super::load()) reads it.
     pub fn from_toml(text: &str, environment: &BTreeMap<String, String>, base_dir: &Path) -> Result<Self, Faults> {
         let read_secret = |_: &Path| Err("names a file, and no file is read here".to_owned());
-        let context = Context { base_dir: base_dir.to_owned(), read_secret: &read_secret, read_private: &read_secret };
+        let context = Context {
+            base_dir: base_dir.to_owned(),
+            read_secret: &read_secret,
+            read_private: &read_secret,
+            inline_secrets: RefCell::default(),
+        };
         let draft = Draft::new(text, environment, &context);
         Faults::none_or(draft.faults, draft.settings)
     }
@@ -88,6 +94,8 @@ pub(super) struct Draft {
     pub(super) fetchers: BTreeMap<ProfileName, FetcherSettings>,
     pub(super) tls: Option<TlsSettings>,
     pub(super) control_certificates: Vec<CertificateFiles>,
+    /// The key paths of the secrets that stand in the settings file itself.
+    pub(super) inline_secrets: Vec<String>,
     pub(super) faults: Vec<Fault>,
 }
 
@@ -98,6 +106,7 @@ impl Draft {
         let overrides = Overrides::apply(environment, &mut table, &mut faults);
         let mut draft = Self::read(table, context, faults);
         overrides.name_sources(&mut draft.faults);
+        draft.inline_secrets.retain(|place| overrides.source(place).is_none());
         draft
     }
 
@@ -108,6 +117,7 @@ impl Draft {
             fetchers: BTreeMap::new(),
             tls: None,
             control_certificates: Vec::new(),
+            inline_secrets: Vec::new(),
             faults,
         }
     }
@@ -129,7 +139,12 @@ impl Draft {
         let publish = limits::publish(root.section("publish"));
         let limits = limits::limits(root.section("limits"));
         let fetchers = fetchers::read(&mut root);
-        let others = Others { stores: &stores.names, fetchers: &fetchers, public_origin: public_origin.as_ref() };
+        let others = Others {
+            stores: &stores.names,
+            fetchers: &fetchers,
+            public_origin: public_origin.as_ref(),
+            hosts: &listen.hosts,
+        };
         let presigned = presigned::read(root.section("presigned"), &others);
         let log = records::log(root.section("log"));
         root.end();
@@ -158,6 +173,7 @@ impl Draft {
             fetchers,
             tls,
             control_certificates: control.certificates,
+            inline_secrets: context.inline_secrets.take(),
             faults,
         }
     }

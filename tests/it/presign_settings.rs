@@ -64,6 +64,19 @@ fn what_is_written_is_meant() {
     assert!(!format!("{settings:?}").contains(&SECRET[4..]), "{settings:?}");
 }
 
+#[test]
+fn a_host_that_our_own_links_have_is_no_stores_own() {
+    let own = "enabled = false\nvirtual_hosts = { 'cdn.example' = 'media' }";
+    let listening = |hosts: &str| read(&format!("{own}\n[listen]\nhosts = {hosts}"));
+    let faults = listening("['other.example', 'cdn.example']").unwrap_err();
+    let expected = "presigned.virtual_hosts.\"cdn.example\": is in listen.hosts too, where our own links are served; \
+                    a host is for them or for one store, so remove it here or there";
+    assert_eq!(lines(&faults), [expected]);
+    for apart in ["['other.example']", "['cdn.example:8443']", "['*']", "[]"] {
+        assert_eq!(listening(apart).unwrap().virtual_hosts.len(), 1, "{apart}");
+    }
+}
+
 /// Each of these settings has this one fault.
 fn have_faults<const N: usize>(cases: [(String, &str, &str); N]) {
     for (more, place, problem) in cases {
@@ -212,6 +225,60 @@ fn the_secret_may_lie_in_a_file_that_only_its_owner_can_read() {
     put("billing", SECRET, 0o600);
     put("hallpass.toml", &format!("{start}{stanza}secret_access_key = '{SECRET}'\n"), 0o644);
     assert_eq!(faults(), [format!("{place}: says the same as secret_access_key; keep one of them")]);
+}
+
+#[test]
+fn a_secret_in_settings_that_others_can_read_is_a_warning() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path();
+    let settings = dir.join("hallpass.toml");
+    let start = "public_origin = 'https://a.example'
+        listen = { public = '127.0.0.1:0', control = '127.0.0.1:0', ops = '127.0.0.1:0' }
+        stores.media = { kind = 'local', root = '.' }
+        stores.cloud = { kind = 'azure', account = 'acme', container = 'media', sas_token = 'sv=1&sig=hunter2' }
+        presigned.enabled = true\n";
+    fs::write(&settings, format!("{start}{}", client(ID, SECRET, ""))).unwrap();
+    assert_eq!(hallpass(dir, &["keys", "generate"]).0, Some(0));
+    let places = || load(&settings).unwrap().warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let shown = settings.display();
+    let said = |place: &str, name: &str| {
+        format!(
+            "{place}: is a secret in {shown}, which others than its owner can read; run chmod 600 {shown}, or name a file \
+             of its own in {name}"
+        )
+    };
+    let secret = said("presigned.clients[0].secret_access_key", "secret_access_key_file");
+    let token = said("stores.cloud.sas_token", "sas_token_file");
+    for mode in [0o644, 0o640, 0o604, 0o660] {
+        fs::set_permissions(&settings, Permissions::from_mode(mode)).unwrap();
+        assert_eq!(places(), [token.as_str(), &secret], "{mode:o}");
+    }
+    let (code, table) = hallpass(dir, &["check"]);
+    assert!(code != Some(64) && !table.contains(&SECRET[4..]) && !table.contains("hunter2"), "{table}");
+    let row = table.lines().find(|line| line.starts_with("presigned.clients[0].secret_access_key ")).unwrap();
+    assert!(row.contains("warning") && row.contains("chmod 600"), "{row}");
+    fs::set_permissions(&settings, Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(places(), [""; 0]);
+    // What the file does not hold, nobody reads in it.
+    fs::write(&settings, start.replace("sas_token = 'sv=1&sig=hunter2'", "").replace("'media', }", "'media' }"))
+        .unwrap();
+    fs::set_permissions(&settings, Permissions::from_mode(0o644)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
+    command.args(["check", "--config", "hallpass.toml"]).current_dir(dir).env_clear().stdin(Stdio::null());
+    command.env("HALLPASS_PRESIGNED__ENABLED", "false").env("HALLPASS_STORES__CLOUD__SAS_TOKEN", "'sv=1&sig=hunter2'");
+    let table = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    assert!(table.contains("stores.cloud") && !table.contains("is a secret in"), "{table}");
+}
+
+#[tokio::test]
+async fn a_gateway_that_starts_with_a_secret_for_others_to_read_says_so() {
+    let shop = crate::kit::shop::Shop::open();
+    let text = shop.text("hallpass.toml") + "\n[presigned]\nenabled = true\n" + &client(ID, SECRET, "");
+    fs::write(shop.file("hallpass.toml"), text).unwrap();
+    fs::set_permissions(shop.file("hallpass.toml"), Permissions::from_mode(0o644)).unwrap();
+    shop.must_never_say(SECRET.to_owned());
+    shop.serve().await;
+    shop.says("is a secret in hallpass.toml, which others than its owner can read").await;
 }
 
 /// Runs the program in `dir`; gives its exit code and what it printed.

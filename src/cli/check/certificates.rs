@@ -1,9 +1,9 @@
-//! The certificates: whether clients take their chains, whether they name the public origin, and how long they last.
+//! The certificates: whether clients take their chains, whether they name every host that clients come to, and how long they last.
 //!
 //! That a key belongs to its certificate, and that nobody else can read it, is seen while the settings are loaded.
 
 use super::{Finding, Verdict};
-use crate::app::{Examined, examined, origin_is_named};
+use crate::app::{Examined, TlsHost, examined, is_named, tls_hosts};
 use crate::config::{Loaded, Settings};
 use crate::tls::{AcmeSettings, CertificateFacts, ChainReport, examine, kept_by_acme};
 use crate::value::UnixTime;
@@ -16,7 +16,8 @@ pub(super) fn look(loaded: &Loaded, now: UnixTime) -> Vec<Finding> {
         findings.extend(certificate(&place, &report, now));
     }
     findings.extend(acme.into_iter().flat_map(|acme| kept(acme, loaded, now)));
-    findings.push(names(loaded));
+    findings.extend(plain(&loaded.settings));
+    findings.extend(tls_hosts(&loaded.settings).into_iter().map(|host| names(host, loaded)));
     findings
 }
 
@@ -49,31 +50,30 @@ fn kept(acme: &AcmeSettings, loaded: &Loaded, now: UnixTime) -> Vec<Finding> {
     }
 }
 
-/// Whether whoever comes for a link gets a certificate for its host.
-fn names(loaded: &Loaded) -> Finding {
-    let Settings { tls, public_origin, listen, .. } = &loaded.settings;
+/// What stands in for certificates where there are none.
+fn plain(settings: &Settings) -> Option<Finding> {
+    let Settings { tls: None, public_origin, listen, .. } = settings else { return None };
     let host = public_origin.host();
-    if tls.is_none() {
-        let detail = if public_origin.is_https() {
-            format!(
-                "listen.public ({}) speaks plain HTTP, so something in front of it must speak TLS for {host}",
-                listen.public
-            )
-        } else {
-            "listen.public speaks plain HTTP, as public_origin says".to_owned()
-        };
-        return Finding::new("tls", Verdict::Ok, detail);
-    }
-    if origin_is_named(&loaded.settings, &loaded.tls.public) {
-        return Finding::new(
-            "tls",
-            Verdict::Ok,
-            format!("there is a certificate for {host}, the host of public_origin"),
-        );
+    let detail = if public_origin.is_https() {
+        format!(
+            "listen.public ({}) speaks plain HTTP, so something in front of it must speak TLS for {host}",
+            listen.public
+        )
+    } else {
+        "listen.public speaks plain HTTP, as public_origin says".to_owned()
+    };
+    Some(Finding::new("tls", Verdict::Ok, detail))
+}
+
+/// Whether whoever comes to this host gets a certificate for it.
+fn names(host: TlsHost<'_>, loaded: &Loaded) -> Finding {
+    let (name, role) = (host.name, host.role());
+    if is_named(host, &loaded.settings, &loaded.tls.public) {
+        return Finding::new("tls", Verdict::Ok, format!("there is a certificate for {name}, {role}"));
     }
     let names: Vec<_> = loaded.tls.public.iter().flat_map(|one| one.facts().names.clone()).collect();
     let names = if names.is_empty() { "no host at all".to_owned() } else { names.join(", ") };
     let fix = "name one that does in tls.certificates, or let [tls.acme] get it";
-    let detail = format!("no certificate names {host}, the host of public_origin, but {names}; {fix}");
+    let detail = format!("no certificate names {name}, {role}, but {names}; {fix}");
     Finding::new("tls", Verdict::Fault, detail)
 }

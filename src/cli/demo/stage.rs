@@ -53,6 +53,7 @@ impl Stage {
             keyring: Keyring::generate(Clock::system().now()).map_err(Failure::because)?,
             profiles: Profiles::from([(meta.name.clone(), meta)]),
             tls: LoadedTls::default(),
+            warnings: Vec::new(),
             files: Vec::new(),
         };
         let rooms = Rooms::open(&loaded, Clock::system(), Sink::Off).await.map_err(Failure::because)?;

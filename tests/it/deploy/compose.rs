@@ -83,6 +83,8 @@ fn whoever_runs_says_how_it_is_and_whoever_waits_waits_for_that() {
     let asked = strings(&services["hallpass"]["healthcheck"]["test"]);
     assert_eq!(asked[..2], ["CMD", "hallpass"]);
     super::is_a_command(&asked[2..]);
+    let ops = settings(&text("deploy/settings/compose.toml")).listen.ops.to_string();
+    assert_eq!(asked[asked.len() - 2..], ["--ops", &ops], "no change of the settings makes it ask elsewhere");
     super::is_a_command(&strings(&services["keys"]["command"]));
     assert_eq!(services["bucket"]["depends_on"]["s3"]["condition"], "service_healthy");
     assert_eq!(services["hallpass"]["depends_on"]["bucket"]["condition"], "service_completed_successfully");
@@ -107,7 +109,32 @@ fn the_settings_are_those_of_the_services() {
     assert_eq!(project["configs"]["settings"]["file"], "settings/compose.toml");
     assert_eq!(services["hallpass"]["configs"][0]["target"], "/etc/hallpass/hallpass.toml");
     let limit: u64 = services["hallpass"]["mem_limit"].as_str().unwrap().strip_suffix('m').unwrap().parse().unwrap();
-    assert!((settings.cache.memory + settings.cache.in_flight + (64 << 20)) >> 20 < limit);
+    let spool = spool(services["hallpass"]).1;
+    assert!((settings.cache.memory + settings.cache.in_flight + spool + (64 << 20)) >> 20 < limit);
+}
+
+/// Where the service's own memory is mounted, and how many bytes it takes.
+fn spool(service: &Value) -> (&str, u64) {
+    let [mount] = strings(&service["tmpfs"])[..] else { panic!("one: {service}") };
+    let (folder, options) = mount.split_once(':').unwrap();
+    assert!(options.contains("uid=65532,gid=65532") && options.contains("mode=0700"), "its user's alone: {options}");
+    let size = options.split(',').find_map(|option| option.strip_prefix("size=")).unwrap();
+    (folder, size.strip_suffix('m').unwrap().parse::<u64>().unwrap() << 20)
+}
+
+#[test]
+fn uploads_wait_apart_from_the_catalog_in_a_place_that_holds_all_of_them() {
+    let project = project();
+    let hallpass = services(&project)["hallpass"];
+    let settings = settings(&text("deploy/settings/compose.toml"));
+    let (folder, size) = spool(hallpass);
+    assert_eq!(settings.publish.directory, Path::new(folder));
+    let catalog = Path::new(settings.catalog.url.strip_prefix("sqlite://").unwrap()).parent().unwrap();
+    let volumes = strings(&hallpass["volumes"]);
+    assert!(volumes.contains(&format!("state:{}", catalog.display()).as_str()), "{volumes:?}");
+    assert!(!catalog.starts_with(folder) && !Path::new(folder).starts_with(catalog), "a mount for each");
+    let most = settings.publish.at_once as u64 * settings.mint.object_max;
+    assert!(most < size, "{most} of {size}");
 }
 
 fn script(service: &Value) -> String {

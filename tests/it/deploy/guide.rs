@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use aws_sdk_s3::types::PublicAccessBlockConfiguration;
 use hallpass::config::Settings;
 
 use super::{at, run_well, text, tool, what_is_wrong_with};
@@ -163,6 +164,41 @@ async fn follow(home: &Path, bucket: &str, heading: &str, which: impl Fn(&str) -
     }
 }
 
+fn block([acls, ignored, policy, restricted]: [bool; 4]) -> PublicAccessBlockConfiguration {
+    let config = PublicAccessBlockConfiguration::builder().block_public_acls(acls).ignore_public_acls(ignored);
+    config.block_public_policy(policy).restrict_public_buckets(restricted).build()
+}
+
+/// What the ways back at the other clouds would do after `kept` was kept in step 1.
+fn told_to_the_clouds(kept: &[(&str, &str)]) -> String {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("migrate")).unwrap();
+    for (name, text) in kept {
+        std::fs::write(home.path().join("migrate").join(name), text).unwrap();
+    }
+    let path = path_with_stubs(home.path());
+    for name in ["gcloud", "az"] {
+        std::fs::write(home.path().join(name), format!("#!/bin/sh\necho {name} \"$@\"\n")).unwrap();
+    }
+    let back = blocks("## 8", "sh").into_iter().find(|block| block.starts_with("grep ")).unwrap();
+    let mut bash = Command::new("bash");
+    run_well(bash.args(["-euo", "pipefail", "-c", &back]).current_dir(home.path()).env("PATH", path).env("BUCKET", "a"))
+}
+
+#[test]
+fn the_way_back_at_other_clouds_opens_nothing_that_was_closed() {
+    let kept = |gcs: &str, azure: &str| {
+        told_to_the_clouds(&[
+            ("bucket.json", &format!("{{\n  \"public_access_prevention\": \"{gcs}\"\n}}\n")),
+            ("account.json", &format!("{{\n  \"allowBlobPublicAccess\": {azure},\n}}\n")),
+        ])
+    };
+    let (gcloud, az) = ("--no-public-access-prevention", "--allow-blob-public-access true");
+    let told = kept("inherited", "true");
+    assert!(told.contains(gcloud) && told.contains(az), "{told}");
+    assert_eq!(kept("enforced", "false"), "");
+}
+
 /// The four switches, and whether there are any.
 async fn switches(bucket: &Bucket) -> Option<[bool; 4]> {
     let found = bucket.client.get_public_access_block().bucket(&bucket.name).send().await.ok()?;
@@ -192,12 +228,27 @@ async fn the_bucket_is_closed_opened_and_tidied_by_the_commands_as_they_stand() 
     let put = bucket.client.put_object().bucket(&name).key("a").body(b"a".to_vec().into()).send().await.unwrap();
     assert!(put.version_id().is_some(), "the bucket has versions");
 
-    assert_eq!(switches(&bucket).await, None);
-    let closes = |block: &str| block.starts_with("aws ") && !block.contains("gcloud");
-    follow(home.path(), &name, "## 8", closes).await;
-    assert_eq!(switches(&bucket).await, Some([true; 4]));
-    follow(home.path(), &name, "## 8", |block| block.contains("gcloud") && block.contains("aws ")).await;
-    assert_eq!(switches(&bucket).await, Some([false; 4]), "the way back");
+    let closes = |block: &str| block.starts_with("aws ");
+    // Whatever there was, and nothing else, is there again on the way back.
+    for before in [Some([true, false, false, false]), Some([true; 4]), Some([false; 4]), None] {
+        let (client, name) = (&bucket.client, &name);
+        let _ = match before {
+            Some(on) => client
+                .put_public_access_block()
+                .bucket(name)
+                .public_access_block_configuration(block(on))
+                .send()
+                .await
+                .is_ok(),
+            None => client.delete_public_access_block().bucket(name).send().await.is_ok(),
+        };
+        assert_eq!(switches(&bucket).await, before);
+        follow(home.path(), name, "## 1", |block| block.contains("get-public-access-block")).await;
+        follow(home.path(), name, "## 8", closes).await;
+        assert_eq!(switches(&bucket).await, Some([true; 4]));
+        follow(home.path(), name, "## 8", |block| block.contains("delete-public-access-block")).await;
+        assert_eq!(switches(&bucket).await, before, "the way back");
+    }
     follow(home.path(), &name, "## 8", closes).await;
 
     follow(home.path(), &name, "## 10", |block| block.starts_with("aws ")).await;

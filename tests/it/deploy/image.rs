@@ -147,6 +147,35 @@ async fn the_health_check_says_yes_of_a_gateway_that_serves_and_no_of_every_othe
     let (code, said) = asked(&["--ready"]);
     assert!(code == 0 && said.contains("\"ready\":true"), "{code}: {said}");
 
+    // New settings with faults change nothing of the gateway that runs, however bad they are, and so nothing of its health.
+    let good = shop.text("hallpass.toml");
+    for bad in [
+        good.clone() + "\n[publish]\nat_once = \"many\"\n",
+        good.clone() + "\n[[presigned.clients]]\nsecret_access_key_file = \"gone\"\n",
+        good.clone() + "\n[mint\nobject_max = 2GiB\n",
+        good.replacen("public_origin = \"", "public_origin = ", 1),
+    ] {
+        assert_ne!(bad, good);
+        std::fs::write(shop.file("hallpass.toml"), bad).unwrap();
+        assert_eq!(shop.output(&["check", "--config", "hallpass.toml"]).status.code(), Some(64), "they are faults");
+        for more in [&[][..], &["--ready"]] {
+            let (code, said) = asked(more);
+            assert_eq!(code, 0, "{said}");
+        }
+    }
+    // Without any settings it is asked where it is said to be, else at the default address, and told why.
+    std::fs::remove_file(shop.file("hallpass.toml")).unwrap();
+    let ops = shop.ops.to_string();
+    assert!(shop.output(&["health", "--ops", &ops]).status.success());
+    let (code, said) = asked(&[]);
+    assert!(code == 0 || said.contains("127.0.0.1:8082") && said.contains("hallpass.toml does not exist"), "{said}");
+    for wrong in
+        [&["health"][..], &["health", "--ops", &ops, "--config", "hallpass.toml"], &["health", "--ops", "here"]]
+    {
+        assert_eq!(shop.output(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+    std::fs::write(shop.file("hallpass.toml"), good).unwrap();
+
     // The end has begun, and until the grace is over it goes on serving.
     shop.signal(Signal::TERM);
     let begun = Instant::now();

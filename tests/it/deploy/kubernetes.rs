@@ -95,7 +95,7 @@ fn the_pod_has_no_rights() {
     assert_eq!(own["capabilities"], json!({ "drop": ["ALL"] }));
     for volume in list(&pod["volumes"]) {
         let kinds: Vec<_> = volume.as_object().unwrap().keys().filter(|key| *key != "name").collect();
-        assert!(["configMap", "secret", "persistentVolumeClaim"].contains(&kinds[0].as_str()), "{volume}");
+        assert!(["configMap", "secret", "persistentVolumeClaim", "emptyDir"].contains(&kinds[0].as_str()), "{volume}");
     }
     for variable in list(&container(&objects)["env"]) {
         assert!(!variable.to_string().to_lowercase().contains("secret"), "secrets are files: {variable}");
@@ -184,12 +184,32 @@ fn every_path_of_the_settings_is_mounted_from_the_secret_that_has_it() {
     let state = mounts.iter().find(|mount| mount["name"] == "state").unwrap();
     let catalog = format!("sqlite://{}/hallpass.db", state["mountPath"].as_str().unwrap());
     assert_eq!(settings.catalog.url, catalog);
-    let spool = settings.publish.directory.to_str();
-    assert_eq!(spool, state["mountPath"].as_str(), "the root file system is read-only");
     let arguments = strings(&container["args"]);
     super::is_a_command(&arguments);
     assert_eq!(arguments[2], "/etc/hallpass/hallpass.toml");
     assert!(mounts.iter().any(|mount| mount["mountPath"] == "/etc/hallpass" && mount["name"] == "settings"));
+}
+
+#[test]
+fn uploads_have_a_volume_of_their_own_that_holds_all_of_them() {
+    let objects = objects();
+    let (settings, container) = (cluster_settings(&objects), container(&objects));
+    let mounts = list(&container["volumeMounts"]);
+    let mount = |folder: &Path| {
+        let found = mounts.iter().find(|mount| mount["mountPath"].as_str() == folder.to_str());
+        found.unwrap_or_else(|| panic!("{} is mounted, for the root file system is read-only", folder.display()))
+    };
+    let catalog = Path::new(settings.catalog.url.strip_prefix("sqlite://").unwrap());
+    let (spool, state) = (mount(&settings.publish.directory), mount(catalog.parent().unwrap()));
+    assert_ne!(spool["name"], state["name"], "uploads cannot fill the disk that revocations are written to");
+    assert!(spool.get("readOnly").is_none());
+    let volume = named(&pod(&objects)["spec"]["volumes"], spool["name"].as_str().unwrap()).clone();
+    let gibibytes = |size: &Value| size.as_str().unwrap().strip_suffix("Gi").unwrap().parse::<u64>().unwrap() << 30;
+    let size = gibibytes(&volume["emptyDir"]["sizeLimit"]);
+    let most = settings.publish.at_once as u64 * settings.mint.object_max;
+    assert!(most < size, "{most} of {size}");
+    assert!(gibibytes(&container["resources"]["requests"]["ephemeral-storage"]) >= size, "the node has it");
+    assert!(volume["emptyDir"].get("medium").is_none(), "memory is for the cache");
 }
 
 #[test]

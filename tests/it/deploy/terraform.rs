@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{files, list, run_well, strings};
+use super::{files, list, run_well, strings, text};
 use crate::kit::moto;
 
 /// The blocks of all files, by the words of their heads, such as `resource.aws_s3_bucket.media`.
@@ -113,13 +113,28 @@ fn the_roles_have_the_rights_that_they_need_and_no_more() {
     let blocks = blocks();
     let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
     let keys = "${var.publish_prefix == \"\" ? [\"kms:Decrypt\"] : [\"kms:Decrypt\", \"kms:GenerateDataKey\"]}";
-    let reader =
-        ["s3:ListBucket", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload", keys];
+    let reader = ["s3:ListBucket", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", keys];
     assert_eq!(allowed(&blocks, "reader"), set(&reader));
-    let audit = allowed(&blocks, "audit");
-    for right in ["s3:GetBucketPublicAccessBlock", "s3:GetBucketPolicyStatus", "s3:GetBucketAcl", "s3:GetBucketWebsite"]
-    {
-        assert!(audit.contains(right), "{right}");
+    // What README asks for, to look and to mend.
+    let looking = [
+        "s3:ListBucket",
+        "s3:ListBucketVersions",
+        "s3:GetBucketPublicAccessBlock",
+        "s3:GetBucketPolicyStatus",
+        "s3:GetBucketAcl",
+        "s3:GetBucketWebsite",
+        "s3:GetObjectAcl",
+        "s3:GetObject",
+        "s3:GetObjectVersion",
+    ];
+    let mending = ["s3:PutObject", "s3:GetObjectTagging", "s3:GetObjectVersionTagging", "s3:PutObjectTagging"];
+    let keys = "${var.audit_may_fix_types ? [\"kms:Decrypt\", \"kms:GenerateDataKey\"] : [\"kms:Decrypt\"]}";
+    let all: Vec<_> = looking.iter().chain(&mending).copied().chain([keys]).collect();
+    assert_eq!(allowed(&blocks, "audit"), set(&all));
+    let readme = text("README.md");
+    let row = readme.lines().find(|line| line.starts_with("| `hallpass audit ")).unwrap();
+    for right in looking[..7].iter().chain(&mending) {
+        assert!(row.contains(&format!("`{right}`")), "README names {right}");
     }
     // Writing is one statement of each, which is not there unless it was asked for.
     for (policy, condition) in
@@ -136,13 +151,42 @@ fn the_roles_have_the_rights_that_they_need_and_no_more() {
     let publish = statements(&blocks["data.aws_iam_policy_document.reader"]["dynamic"]);
     let publish = publish.into_iter().find(|one| one["sid"] == "Publish").unwrap();
     assert_eq!(publish["resources"][0], "${aws_s3_bucket.media.arn}/${var.publish_prefix}*");
+    // The condition's key must be there (it is not null), so a write that could overwrite is refused.
+    let condition = &publish["condition"][0];
+    let read = ["test", "variable"].map(|name| condition[name].as_str().unwrap());
+    assert_eq!((read, &condition["values"][0]), (["Null", "s3:if-none-match"], &"false".into()));
+}
+
+#[test]
+fn a_bucket_that_is_taken_over_keeps_what_it_has() {
+    let blocks = blocks();
+    let bucket = &blocks["resource.aws_s3_bucket.media"]["lifecycle"][0];
+    assert_eq!(bucket["prevent_destroy"], true);
+    assert!(bucket["ignore_changes"].to_string().contains("tags"), "tags of its own: {bucket}");
+    let policy = &blocks["data.aws_iam_policy_document.bucket"]["source_policy_documents"];
+    assert_eq!(policy, "${var.other_policies}");
+    let rules = &blocks["resource.aws_s3_bucket_lifecycle_configuration.media"];
+    assert_eq!(rules["count"], "${var.manage_lifecycle ? 1 : 0}");
+    // Each resource that replaces a setting of the bucket is imported by the guide.
+    let guide = text("deploy/MIGRATE.md");
+    let imported: BTreeSet<_> = guide.split_whitespace().map(|word| word.trim_matches(['\'', ';'])).collect();
+    let mut seen = 0;
+    for name in blocks.keys().filter_map(|name| name.strip_prefix("resource.")) {
+        if name.starts_with("aws_s3_bucket") {
+            let counted = format!("{name}[0]");
+            assert!(imported.contains(name) || imported.contains(counted.as_str()), "{name} is imported");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 7, "they were read: {seen}");
 }
 
 #[test]
 fn every_variable_is_described_and_every_text_is_checked() {
     for (name, variable) in blocks().iter().filter(|(name, _)| name.starts_with("variable.")) {
         assert!(variable["description"].as_str().is_some_and(|text| text.len() > 20), "{name} says what it is");
-        let free = ["variable.tags", "variable.audit_may_fix_types"].contains(&name.as_str());
+        let free =
+            ["variable.tags", "variable.audit_may_fix_types", "variable.manage_lifecycle"].contains(&name.as_str());
         let checked = list(&variable["validation"]).iter().all(|one| one["condition"].to_string().contains("var."));
         assert!(free || (checked && !list(&variable["validation"]).is_empty()), "{name} is validated");
     }

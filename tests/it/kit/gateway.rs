@@ -105,7 +105,14 @@ impl Place {
         );
         let settings = Settings::from_toml(&text, &BTreeMap::new(), self.dir.path()).unwrap();
         let tls = load_tls(&settings).unwrap();
-        Loaded { settings, keyring: self.keyring.clone(), profiles: self.profiles.clone(), tls, files: Vec::new() }
+        Loaded {
+            settings,
+            keyring: self.keyring.clone(),
+            profiles: self.profiles.clone(),
+            tls,
+            files: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 
     /// Starts a gateway here with a link to `bytes`, of which none lies in memory. No store was asked for anything yet.

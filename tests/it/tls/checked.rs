@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -87,6 +88,53 @@ fn each_fault_of_a_certificate_is_named_with_its_fix() {
         }
     }
     assert!(!dir.join("hallpass.db").exists(), "the check made a catalog");
+}
+
+#[test]
+fn hosts_of_presigned_urls_need_certificates_as_that_of_links_does() {
+    let (home, pki) = (tempfile::tempdir().unwrap(), Pki::new());
+    let dir = home.path();
+    pki.write_root(dir);
+    fs::write(dir.join("secret"), "hps_k7x2mq4vnzb6yt3whjc5rdaflpg2soeiuxk7q4m3vzn6ybt5whja").unwrap();
+    fs::set_permissions(dir.join("secret"), fs::Permissions::from_mode(0o600)).unwrap();
+    let missing = "no certificate names promo.example.net, a host of presigned.virtual_hosts, but media.example.com";
+    let there = "there is a certificate for promo.example.net, a host of presigned.virtual_hosts";
+    for (names, enabled, code, said) in [
+        (&[HOST][..], true, 1, Some(missing)),
+        (&[HOST, "promo.example.net"], true, 0, Some(there)),
+        (&[HOST, "*.example.net"], true, 0, Some(there)),
+        // What is not served needs none.
+        (&[HOST], false, 0, None),
+    ] {
+        pki.leaf(names).issue().write(dir, "a");
+        let settings = format!(
+            "[tls]\ncertificates = [{{ chain = 'a.pem', key = 'a.key' }}]\nroots = 'root.pem'
+            [presigned]\nenabled = {enabled}\nvirtual_hosts = {{ 'promo.example.net:8443' = 'media' }}
+            [[presigned.clients]]\nname = 'a'\naccess_key_id = 'HPAKABCDEFGHIJKLMN22'
+            secret_access_key_file = 'secret'\nstores = ['media']"
+        );
+        let (found, printed) = check(dir, &settings);
+        assert_eq!(found, Some(code), "{names:?} {enabled}: {printed}");
+        assert!(
+            printed.contains("there is a certificate for media.example.com, the host of public_origin"),
+            "{printed}"
+        );
+        match said {
+            Some(part) => assert!(printed.contains(part), "{part} is missing in\n{printed}"),
+            None => assert!(!printed.contains("promo.example.net"), "{printed}"),
+        }
+    }
+    // ACME brings the names that it was told, and no other.
+    for (domains, code) in [("['media.example.com']", 1), ("['media.example.com', 'promo.example.net']", 0)] {
+        let settings = format!(
+            "[tls.acme]\ndomains = {domains}
+            [presigned]\nenabled = true\nvirtual_hosts = {{ 'promo.example.net' = 'media' }}
+            [[presigned.clients]]\nname = 'a'\naccess_key_id = 'HPAKABCDEFGHIJKLMN22'
+            secret_access_key_file = 'secret'\nstores = ['media']"
+        );
+        let (found, printed) = check(dir, &settings);
+        assert_eq!(found, Some(code), "{domains}: {printed}");
+    }
 }
 
 #[test]

@@ -94,3 +94,41 @@ async fn a_reload_swaps_certificates_and_a_bad_one_leaves_the_old_in_force() {
     assert_eq!(open.answer().await.status, 404);
     gateway.stop(Duration::from_millis(100)).await;
 }
+
+#[tokio::test]
+async fn a_reload_that_would_lose_a_host_of_presigned_urls_is_refused() {
+    let (home, pki) = (tempfile::tempdir().unwrap(), Pki::new());
+    let dir = home.path();
+    write_keyring(dir);
+    pki.write_root(dir);
+    let both = pki.leaf(&[HOST, "promo.example.net"]).issue();
+    both.write(dir, "a");
+    let secret = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(dir.join("secret"));
+    std::io::Write::write_all(&mut secret.unwrap(), b"hps_k7x2mq4vnzb6yt3whjc5rdaflpg2soeiuxk7q4m3vzn6ybt5whja")
+        .unwrap();
+    let settings = dir.join("hallpass.toml");
+    let hosts = |hosts: &str| {
+        format!(
+            "{SETTINGS}[presigned]\nenabled = true\nvirtual_hosts = {{ {hosts} }}\n[[presigned.clients]]\nname = 'a'
+            access_key_id = 'HPAKABCDEFGHIJKLMN22'\nsecret_access_key_file = 'secret'\nstores = ['media']"
+        )
+    };
+    fs::write(&settings, hosts("'promo.example.net' = 'media'")).unwrap();
+    let loaded = load(&settings).unwrap();
+    let watch = Watch::over(&loaded.files);
+    let rooms = Rooms::open(&loaded, Clock::system(), Sink::Off).await.unwrap();
+    let mut reloader = Reloader::new(&settings, &loaded, watch, rooms);
+
+    pki.leaf(&[HOST]).issue().write(dir, "a");
+    let refused = reloader.reload().await.unwrap_err().to_string();
+    let why = "tls.certificates: none names promo.example.net, a host of presigned.virtual_hosts; add one that does";
+    assert_eq!(refused, why);
+    // A host that had no certificate before either loses nothing.
+    both.write(dir, "a");
+    fs::write(&settings, hosts("'promo.example.net' = 'media', 'new.example.net' = 'media'")).unwrap();
+    reloader.reload().await.unwrap();
+    // One that is gone from the settings needs none.
+    pki.leaf(&[HOST]).issue().write(dir, "a");
+    fs::write(&settings, hosts("")).unwrap();
+    reloader.reload().await.unwrap();
+}
