@@ -2,7 +2,6 @@
 //!
 //! It can be dropped at any moment; the journal then holds everything up to its last mark, and the next scan over it goes on from there.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -75,7 +74,7 @@ pub async fn scan(
             count(survey, journal, options, progress).await?;
         }
         look_at_objects(survey, origin, journal, options, progress).await?;
-        tell_twins(journal)?;
+        twins::tell(journal)?;
         let (objects, bytes) = (journal.progress.objects, journal.progress.bytes);
         journal.write(&Record::Finished { objects, bytes })?;
         journal.progress.finished = true;
@@ -237,26 +236,6 @@ impl Marks {
     }
 }
 
-/// Tells of keys that could be taken for each other, now that all of them are known.
-fn tell_twins(journal: &mut Journal) -> Result<(), ScanError> {
-    let mut classes: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let records = journal.records().map_err(io::Error::other)?;
-    for record in records {
-        if let Record::Twin { class, key } = record? {
-            let keys = classes.entry(class).or_default();
-            if keys.len() < ALIKE_MAX {
-                keys.push(key);
-            }
-        }
-    }
-    for keys in classes.values() {
-        for finding in twins::findings(keys) {
-            journal.write(&Record::Finding(finding))?;
-        }
-    }
-    Ok(())
-}
-
 /// A listing of objects: the versions of one are folded into one entry.
 struct Listing<'a> {
     survey: &'a dyn Survey,
@@ -315,8 +294,6 @@ const HEAVY: usize = 2;
 /// How many objects a mark is behind at most, and how long.
 const MARK_OBJECTS: u32 = 100;
 const MARK_EVERY: Duration = Duration::from_secs(1);
-/// How many keys of one class are told of.
-const ALIKE_MAX: usize = 100;
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,15 @@
 //! Finding keys that could be taken for each other among very many, without keeping the keys.
 //!
-//! The first listing leaves 16 bytes of each key; sorted, equal ones stand side by side. Only keys of such a class are kept in the second listing. So
-//! 100,000 keys take 1.6 MB, and beyond [`Twins::KEYS_MAX`] keys (64 MB) the comparison is given up and said to be.
+//! The first listing leaves 16 bytes of each key; sorted, equal ones stand side by side. Only keys of such a class are written down in the second
+//! listing. So 100,000 keys take 1.6 MB, and beyond [`Twins::KEYS_MAX`] keys (64 MB) the comparison is given up and said to be. The keys that were
+//! written down are read back a few megabytes at a time, however many somebody made alike.
+
+use std::collections::BTreeMap;
+use std::io;
 
 use super::finding::Finding;
 use super::fold::{class, difference};
+use super::journal::{Journal, Record};
 
 /// The classes of all keys, as they are listed.
 #[derive(Default)]
@@ -57,8 +62,59 @@ pub(super) fn shared_class(key: &str, shared: &[u128]) -> Option<u128> {
     shared.binary_search(&class).ok().map(|_| class)
 }
 
+/// The keys of one class.
+#[derive(Default)]
+struct Alike {
+    /// The first of them.
+    keys: Vec<String>,
+    /// How many more there are.
+    more: u64,
+}
+
+/// Tells of keys that could be taken for each other, now that all of them are written down.
+pub(super) fn tell(journal: &mut Journal) -> io::Result<()> {
+    let mut from = Some(String::new());
+    while let Some(first) = from {
+        let (classes, rest) = alike(journal, &first, KEPT_MAX)?;
+        for Alike { keys, more } in classes.into_values() {
+            for mut finding in findings(&keys) {
+                if more > 0 {
+                    finding.detail = format!("{}; {more} more keys are alike and not named", finding.detail);
+                }
+                journal.write(&Record::Finding(finding))?;
+            }
+        }
+        from = rest;
+    }
+    Ok(())
+}
+
+/// The classes from this one on, as many as their keys have room for (in bytes; at least one class), and the first that had none.
+fn alike(journal: &mut Journal, from: &str, room: usize) -> io::Result<(BTreeMap<String, Alike>, Option<String>)> {
+    let (mut classes, mut held, mut rest) = (BTreeMap::<String, Alike>::new(), 0, None);
+    for record in journal.records().map_err(io::Error::other)? {
+        let Record::Twin { class, key } = record? else { continue };
+        if class.as_str() < from || rest.as_ref().is_some_and(|rest| class >= *rest) {
+            continue;
+        }
+        let alike = classes.entry(class).or_default();
+        if alike.keys.len() < ALIKE_MAX {
+            held += key.len();
+            alike.keys.push(key);
+        } else {
+            alike.more += 1;
+        }
+        while held > room && classes.len() > 1 {
+            let Some((class, dropped)) = classes.pop_last() else { break };
+            held -= dropped.keys.iter().map(String::len).sum::<usize>();
+            rest = Some(class);
+        }
+    }
+    Ok((classes, rest))
+}
+
 /// The findings of keys that are of one class.
-pub(super) fn findings(keys: &[String]) -> Vec<Finding> {
+fn findings(keys: &[String]) -> Vec<Finding> {
     let mut found = Vec::new();
     for key in keys {
         let mut others: Vec<_> = keys.iter().filter(|other| *other != key).collect();
@@ -77,12 +133,17 @@ pub(super) fn findings(keys: &[String]) -> Vec<Finding> {
     found
 }
 
+/// How many keys of one class are told of; each is compared with each.
+const ALIKE_MAX: usize = 10;
+/// How many bytes of keys are held at a time.
+const KEPT_MAX: usize = 8 * 1024 * 1024;
 /// How many others a finding names.
 const NAMED: usize = 3;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::Origins;
 
     #[test]
     fn classes_of_one_key_are_dropped() {
@@ -96,6 +157,32 @@ mod tests {
         assert_eq!(shared.len(), 2);
         let of: Vec<_> = keys.iter().filter(|key| shared_class(key, &shared).is_some()).collect();
         assert_eq!(of, [&"B", &"b", &"c d", &"c+d", &"c%20d"]);
+    }
+
+    #[test]
+    fn keys_are_read_back_a_few_at_a_time() {
+        let of = Origins { store: "media".into(), place: "bucket b".into(), prefix: String::new() };
+        let mut journal = Journal::temporary(&of).unwrap();
+        for number in 0..60 {
+            let (class, key) = (format!("{:032x}", number % 4), format!("{number:010}"));
+            journal.write(&Record::Twin { class, key }).unwrap();
+        }
+        for (room, passes) in [(0, 4), (200, 2), (399, 2), (400, 1)] {
+            let (mut from, mut seen, mut made) = (Some(String::new()), Vec::new(), 0);
+            while let Some(first) = from {
+                let (classes, rest) = alike(&mut journal, &first, room).unwrap();
+                let held: usize = classes.values().flat_map(|alike| &alike.keys).map(String::len).sum();
+                assert!(held <= room.max(100), "{room}: {held} bytes are held");
+                seen.extend(classes.into_iter().map(|(class, alike)| (class, alike.keys.len(), alike.more)));
+                (from, made) = (rest, made + 1);
+            }
+            let expected: Vec<_> = (0..4).map(|class| (format!("{class:032x}"), 10, 5)).collect();
+            assert_eq!((seen, made), (expected, passes), "{room}");
+        }
+        tell(&mut journal).unwrap();
+        let told: Vec<_> = journal.findings().unwrap().map(Result::unwrap).collect();
+        assert_eq!(told.len(), 40);
+        assert!(told.iter().all(|finding| finding.detail.ends_with("; 5 more keys are alike and not named")));
     }
 
     #[test]
