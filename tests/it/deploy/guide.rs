@@ -230,9 +230,9 @@ async fn the_bucket_is_closed_opened_and_tidied_by_the_commands_as_they_stand() 
 
     let closes = |block: &str| block.starts_with("aws ");
     // Whatever there was, and nothing else, is there again on the way back.
-    for before in [Some([true, false, false, false]), Some([true; 4]), Some([false; 4]), None] {
+    for before in [Some([true, false, false, false]), None] {
         let (client, name) = (&bucket.client, &name);
-        let _ = match before {
+        let done = match before {
             Some(on) => client
                 .put_public_access_block()
                 .bucket(name)
@@ -242,6 +242,7 @@ async fn the_bucket_is_closed_opened_and_tidied_by_the_commands_as_they_stand() 
                 .is_ok(),
             None => client.delete_public_access_block().bucket(name).send().await.is_ok(),
         };
+        assert!(done, "{before:?}");
         assert_eq!(switches(&bucket).await, before);
         follow(home.path(), name, "## 1", |block| block.contains("get-public-access-block")).await;
         follow(home.path(), name, "## 8", closes).await;

@@ -122,7 +122,7 @@ async fn a_reload_that_would_lose_a_host_of_presigned_urls_is_refused() {
     pki.leaf(&[HOST]).issue().write(dir, "a");
     let refused = reloader.reload().await.unwrap_err().to_string();
     let why = "tls.certificates: none names promo.example.net, a host of presigned.virtual_hosts; add one that does";
-    assert_eq!(refused, why);
+    assert!(refused.starts_with(why), "{refused}");
     // A host that had no certificate before either loses nothing.
     both.write(dir, "a");
     fs::write(&settings, hosts("'promo.example.net' = 'media', 'new.example.net' = 'media'")).unwrap();
