@@ -22,6 +22,7 @@ mod records;
 mod secret_access_key;
 mod section;
 mod settings;
+mod spelling;
 mod stores;
 mod tls;
 

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::reading::{Reading, choice, count, text};
-use super::section::{Section, nearest};
+use super::section::Section;
+use super::spelling::nearest;
 use crate::catalog::CatalogSettings;
 
 /// What is logged, and where to.

@@ -82,6 +82,19 @@ const PLAIN_MAX: usize = 300;
 /// How many causes one of our log lines names. The SDK's deepest chain has seven.
 const CAUSES_MAX: usize = 10;
 
+/// What an error is, in a word, for tables of tests.
+#[cfg(test)]
+pub(super) const fn kind(error: &OriginError) -> &'static str {
+    match error {
+        OriginError::NotFound => "not found",
+        OriginError::Changed => "changed",
+        OriginError::Denied(_) => "denied",
+        OriginError::Unavailable(_) => "unavailable",
+        OriginError::Failed(_) => "failed",
+        OriginError::Timeout(_) | OriginError::Unaddressable(_) => "?",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -124,17 +124,7 @@ const FAULT_WAIT: Duration = Duration::from_secs(2);
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn kind(error: &OriginError) -> &'static str {
-        match error {
-            OriginError::NotFound => "not found",
-            OriginError::Changed => "changed",
-            OriginError::Denied(_) => "denied",
-            OriginError::Unavailable(_) => "unavailable",
-            OriginError::Failed(_) => "failed",
-            OriginError::Timeout(_) | OriginError::Unaddressable(_) => "?",
-        }
-    }
+    use crate::origin::error::kind;
 
     #[test]
     fn a_status_means_what_a_caller_does_about_it() {

@@ -90,17 +90,7 @@ const RIGHTS_TO_CREATE: &str = "to publish, grant s3:PutObject on the objects";
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn kind(error: &OriginError) -> &'static str {
-        match error {
-            OriginError::NotFound => "not found",
-            OriginError::Changed => "changed",
-            OriginError::Denied(_) => "denied",
-            OriginError::Unavailable(_) => "unavailable",
-            OriginError::Failed(_) => "failed",
-            OriginError::Timeout(_) | OriginError::Unaddressable(_) => "?",
-        }
-    }
+    use crate::origin::error::kind;
 
     #[test]
     fn a_status_means_what_a_caller_does_about_it() {

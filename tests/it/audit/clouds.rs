@@ -116,7 +116,7 @@ async fn every_planted_fault_is_found_in_a_cloud_and_nothing_else() {
             cloud.put(key, stored, &sample(file)).await;
         }
         let desk = cloud.desk(cloud.server(), "");
-        let clean = desk.json(&[], 0).await;
+        let clean = desk.json(&[], 3).await;
         assert_eq!((found(&clean), &clean["objects"]), (set(&[]), &SOUND.len().into()), "{clean:#}");
         for (key, stored, file) in BAD {
             cloud.put(key, stored, &sample(file)).await;
@@ -152,7 +152,7 @@ async fn every_planted_fault_is_found_in_a_cloud_and_nothing_else() {
 async fn what_a_cloud_is_open_to_is_unknown_and_a_command_says_where_to_look() {
     for cloud in Cloud::both().await {
         // An empty store is the one where "none of the objects is open" would come easily.
-        let said = cloud.desk(cloud.server(), "").json(&[], 0).await;
+        let said = cloud.desk(cloud.server(), "").json(&[], 3).await;
         let (program, place) = match &cloud {
             Cloud::Azure(container) => ("`az storage ", container.name.as_str()),
             Cloud::Gcs(_) => ("`gcloud storage ", BUCKET),
@@ -222,7 +222,7 @@ async fn a_resumed_audit_whose_last_blob_is_gone_says_so() {
     }
     let cloud = Cloud::Azure(container);
     let desk = cloud.desk(cloud.server(), "");
-    desk.json(&["--state", "state"], 0).await;
+    desk.json(&["--state", "state"], 3).await;
     // As if it had been stopped behind `b.png`.
     let state = std::fs::read_to_string(desk.file("state")).unwrap();
     let mut kept: Vec<_> =
@@ -230,7 +230,7 @@ async fn a_resumed_audit_whose_last_blob_is_gone_says_so() {
     kept.push(r#"{"done":{"after":"b.png","objects":2,"bytes":0}}"#);
     let kept = kept.join("\n") + "\n";
     std::fs::write(desk.file("state"), &kept).unwrap();
-    assert_eq!(desk.json(&["--state", "state"], 0).await["objects"], 3, "it goes on behind it");
+    assert_eq!(desk.json(&["--state", "state"], 3).await["objects"], 3, "it goes on behind it");
     std::fs::write(desk.file("state"), &kept).unwrap();
     let Cloud::Azure(container) = &cloud else { unreachable!() };
     container.delete("b.png").await;

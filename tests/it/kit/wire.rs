@@ -112,6 +112,18 @@ impl Wire {
         }
     }
 
+    /// The next answer, however long hundreds of others take on a machine that has other things to do.
+    pub async fn patient_answer(&mut self) -> Answer {
+        for _ in 0..24 {
+            match self.try_answer(false).await {
+                Ok(answer) => return answer,
+                Err(broken) if broken.answer.is_none() && broken.how == End::Silent => {}
+                Err(broken) => panic!("no whole answer came: {broken:?}"),
+            }
+        }
+        panic!("no answer came");
+    }
+
     /// The head of the next answer alone; the body stays unread.
     pub async fn head(&mut self) -> Result<Answer, Broken> {
         loop {

@@ -11,7 +11,7 @@ use crate::kit::gateway::{BIG, request};
 use crate::kit::presigner::gate;
 use crate::kit::scripted::{Script, Scripted};
 use crate::kit::trust::connect_from;
-use crate::kit::wire::{Answer, End, Wire};
+use crate::kit::wire::Wire;
 
 const CLIENTS: usize = 500;
 /// Two blocks: five hundred times more would be more than a busy machine moves in time.
@@ -19,18 +19,6 @@ const LENGTH: usize = 256 * 1024 + 17;
 
 fn address(at: usize) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(127, 0, 8, u8::try_from(at % 250).unwrap() + 1))
-}
-
-/// The next answer, however long hundreds of them take on a machine that has other things to do.
-async fn patiently(wire: &mut Wire) -> Answer {
-    for _ in 0..12 {
-        match wire.try_answer(false).await {
-            Ok(answer) => return answer,
-            Err(broken) if broken.answer.is_none() && broken.how == End::Silent => {}
-            Err(broken) => panic!("no whole answer came: {broken:?}"),
-        }
-    }
-    panic!("no answer came");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -48,7 +36,7 @@ async fn five_hundred_clients_of_one_cold_object_are_one_question_and_one_read()
         tokio::spawn(async move {
             let mut wire = Wire::over(connect_from(address(at), public).await);
             wire.send(request("GET", &link, &[])).await;
-            let answer = patiently(&mut wire).await;
+            let answer = wire.patient_answer().await;
             assert!(answer.status == 200 && answer.body == *bytes, "{answer:?}");
             answer.field("etag").unwrap().to_owned()
         })

@@ -7,25 +7,13 @@ use futures_util::future::join_all;
 use crate::kit::gateway::{HOST, META, request};
 use crate::kit::h2_raw::{self, RawH2, WINDOW_UPDATE, frame, get, stream};
 use crate::kit::trust::connect_from;
-use crate::kit::wire::{Answer, End, Wire};
+use crate::kit::wire::Wire;
 
 use super::{Fort, SMALL};
 
 /// Addresses of one /24.
 fn address(at: u32) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(127, 0, 9, u8::try_from(at % 250).unwrap() + 1))
-}
-
-/// The next answer, however long hundreds of handshakes take on a machine that has other things to do.
-async fn patiently(wire: &mut Wire) -> Answer {
-    for _ in 0..24 {
-        match wire.try_answer(false).await {
-            Ok(answer) => return answer,
-            Err(broken) if broken.answer.is_none() && broken.how == End::Silent => {}
-            Err(broken) => panic!("no whole answer came: {broken:?}"),
-        }
-    }
-    panic!("no answer came");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -43,7 +31,7 @@ async fn a_burst_of_metas_fetchers_from_one_network_is_not_throttled_by_the_defa
             let mut wire = Wire::over(trust.connect(stream, HOST, &["http/1.1"]).await.unwrap());
             for _ in 0..REQUESTS {
                 wire.send(&ask).await;
-                let answer = patiently(&mut wire).await;
+                let answer = wire.patient_answer().await;
                 assert_eq!((answer.status, answer.body.as_slice()), (200, SMALL));
             }
             wire
