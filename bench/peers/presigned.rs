@@ -42,6 +42,10 @@ impl Presigned {
         );
         let sign = |key| world.runtime.block_on(signed(&client, key));
         let ways = [link, sign(SMALL.0), sign(UNMINTED)];
+        for way in &ways {
+            let answer = world.fetch(gateway.public, way, "");
+            assert!(answer.body == world.expected(SMALL), "{way} is not right: {:?}", answer.head);
+        }
         Self { gateway, ways }
     }
 

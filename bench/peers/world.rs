@@ -157,7 +157,7 @@ impl World {
         hot.into_iter().chain(refusals).collect()
     }
 
-    fn fetch(&self, at: SocketAddr, path: &str, range: &str) -> Answer {
+    pub fn fetch(&self, at: SocketAddr, path: &str, range: &str) -> Answer {
         let answered = self.runtime.block_on(async {
             let mut wire = Wire::connect(at).await?;
             wire.send(&asked(at, path, range)).await?;
